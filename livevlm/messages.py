@@ -1,0 +1,166 @@
+"""What travels between an asker and the engine: a question in, answer events out.
+
+For every question that the engine accepts, its sink receives, in this order: at most one `Recalled`, any number of
+`AnswerChunk`s, and exactly one `Answer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["completed", "cancelled", "incomplete", "failed"]
+Tier = Literal["short", "long"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeRange:
+    """The part of a stream that a question is about; an open end is None.
+
+    `last_s` counts back from the newest frame and excludes the other two. With `utc`, `from_s` and `to_s` are POSIX seconds (UTC,
+    as of arrival); without, they are seconds of stream time.
+    """
+
+    from_s: float | None = None
+    to_s: float | None = None
+    last_s: float | None = None
+    utc: bool = False
+
+    def __post_init__(self) -> None:
+        if self.last_s is not None and (self.from_s is not None or self.to_s is not None):
+            raise ValueError("a time range has either `last` or `from`/`to`, not both")
+        if self.last_s is not None and self.last_s <= 0:
+            raise ValueError("`last` must be above 0 seconds")
+        if self.from_s is not None and self.to_s is not None and self.to_s < self.from_s:
+            raise ValueError("a time range must not end before it begins")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One question about one stream. `temperature` 0 decodes greedily; `seed` makes sampling repeatable."""
+
+    id: str
+    stream: str
+    text: str
+    max_tokens: int = 128
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    time: TimeRange | None = None
+    max_evidence: int = 8
+    deadline_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.text.strip():
+            raise ValueError("a question must not be empty")
+        if self.max_tokens < 1:
+            raise ValueError("max_tokens must be at least 1")
+        if self.temperature < 0:
+            raise ValueError("temperature must not be negative")
+        if not 0 < self.top_p <= 1:
+            raise ValueError("top_p must be above 0 and at most 1")
+        if self.deadline_s is not None and self.deadline_s <= 0:
+            raise ValueError("a deadline must be above 0 seconds")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsOf:
+    """The newest frame that an answer saw: its stream time in seconds and its UTC arrival in POSIX seconds."""
+
+    stream_s: float
+    utc: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A span of the stream that an answer was given from: seconds of stream time, POSIX seconds UTC, retrieval score."""
+
+    stream: str
+    from_s: float
+    to_s: float
+    from_utc: float
+    to_utc: float
+    score: float
+    tier: Tier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Seconds spent on an answer. `ttft_s` runs from the question's arrival to its first token, queue and flush included."""
+
+    queue_s: float = 0.0
+    flush_s: float = 0.0
+    retrieve_s: float = 0.0
+    ttft_s: float = 0.0
+    decode_s: float = 0.0
+    total_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why an answer failed or stopped early; `code` is from the protocol's list."""
+
+    code: str
+    message: str
+    kind: str = "server_error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recalled:
+    """Sent before the first token: what the answer will be given from."""
+
+    question_id: str
+    as_of: AsOf
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerChunk:
+    """A piece of the answer's text: whole characters only."""
+
+    question_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The end of an answer, sent exactly once per accepted question."""
+
+    question_id: str
+    stream: str
+    text: str
+    status: Status
+    as_of: AsOf | None
+    evidence: tuple[Evidence, ...] = ()
+    timings: Timings = Timings()
+    question_tokens: int = 0
+    context_tokens: int = 0
+    answer_tokens: int = 0
+    failure: Failure | None = None
+
+
+AnswerEvent = Recalled | AnswerChunk | Answer
+Sink = Callable[[AnswerEvent], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamStatus:
+    """What the daemon knows of one stream at one moment. `source` holds no credentials."""
+
+    name: str
+    source: str
+    live: bool
+    state: str
+    error_code: str | None
+    error: str | None
+    frames_received: int
+    frames_encoded: int
+    frames_dropped: dict[str, int]
+    reconnects: int
+    queue_frames: int
+    last_frame_utc: float | None
+    as_of: AsOf | None
+    memory_tokens: dict[str, int]
+    memory_bytes: int
+    memory_from_s: float | None
