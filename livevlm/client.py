@@ -1,0 +1,277 @@
+"""A client of the daemon: connect, ask, read the answer as it grows.
+
+    async with connect("127.0.0.1:8765") as client:
+        reply = await client.ask("what is on the table?", stream="front")
+        async for event in reply:                 # Recalled, AnswerChunk ..., Answer
+            ...
+        answer = await reply.answer()
+
+A question that the daemon refuses raises the error of `livevlm.errors` that the daemon named; one that it accepts ends with
+exactly one `Answer`, whose `failure` says why it failed, if it did (`error_from(answer.failure)` makes an error of it).
+When the connection is lost, whoever waits gets `ServerUnreachable`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import SplitResult
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as open_websocket
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.typing import Subprotocol
+
+from livevlm.address import is_loopback, realtime_url, shown
+from livevlm.asking import AskOptions, Reply, error_from, read_progress, response_json
+from livevlm.errors import LiveVLMError, ServerUnreachable
+from livevlm.messages import StreamStatus, TimeRange
+from livevlm.wire import (
+    PROTOCOL,
+    Json,
+    JsonObject,
+    child,
+    encode,
+    read_failure,
+    read_object,
+    read_status,
+)
+
+__all__ = ["AskOptions", "Client", "Reply", "ServerStatus", "connect", "error_from"]
+
+MAX_EVENT_BYTES = 16 << 20
+PATH = "/v1/realtime"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStatus:
+    """The daemon's version and model, whether it can answer, and what it knows of every stream."""
+
+    version: str
+    model: str
+    ready: bool
+    streams: list[StreamStatus]
+
+
+class Client:
+    """One open session, made by `connect`. Questions may be asked in parallel."""
+
+    def __init__(self, socket: ClientConnection, address: str, session: JsonObject) -> None:
+        self.session = session
+        self._socket = socket
+        self._address = address
+        self._numbers = itertools.count(1)
+        self._waiting: dict[str, asyncio.Future[JsonObject | Reply]] = {}
+        self._replies: dict[str, Reply] = {}
+        self._lost: LiveVLMError | None = None
+
+    @property
+    def version(self) -> str:
+        """The daemon's version."""
+        return str(child(self.session, "livevlm").get("version", ""))
+
+    @property
+    def model(self) -> str:
+        """The name of the daemon's model."""
+        return str(child(self.session, "livevlm").get("model", ""))
+
+    @property
+    def streams(self) -> list[str]:
+        """The names of the streams there were when the session opened."""
+        names = child(self.session, "livevlm").get("streams")
+        return [str(name) for name in names] if isinstance(names, list) else []
+
+    async def ask(
+        self,
+        text: str,
+        *,
+        stream: str | None = None,
+        time: TimeRange | None = None,
+        options: AskOptions | None = None,
+    ) -> Reply:
+        """Ask about a stream (None: the only one) and return as soon as the daemon has accepted the question.
+
+        Raises the LiveVLMError that the daemon refused it with, or ServerUnreachable.
+        """
+        response = response_json(text, stream=stream, time=time, options=options or AskOptions())
+        reply = await self._request("response.create", response=response)
+        assert isinstance(reply, Reply)
+        return reply
+
+    async def status(self) -> ServerStatus:
+        """The daemon and its streams, now. Raises ServerUnreachable."""
+        listed = await self._request("stream.list")
+        assert isinstance(listed, dict)
+        streams = listed.get("streams")
+        found = streams if isinstance(streams, list) else []
+        return ServerStatus(
+            version=self.version,
+            model=self.model,
+            ready=bool(listed.get("ready")),
+            streams=[read_status(item) for item in found if isinstance(item, dict)],
+        )
+
+    async def ping(self) -> None:
+        """Return when the daemon has answered on this session. Raises ServerUnreachable."""
+        await self._request("ping")
+
+    async def _request(self, kind: str, **fields: Json) -> JsonObject | Reply:
+        event_id = f"client_{next(self._numbers)}"
+        waiting: asyncio.Future[JsonObject | Reply] = asyncio.get_running_loop().create_future()
+        self._waiting[event_id] = waiting
+        try:
+            await self._send({"type": kind, "event_id": event_id, **fields})
+            return await waiting
+        finally:
+            del self._waiting[event_id]
+
+    async def _send(self, event: JsonObject) -> None:
+        if self._lost is not None:
+            raise self._lost
+        try:
+            await self._socket.send(encode(event))
+        except ConnectionClosed as closed:
+            raise self._lost or lost(self._address, closed) from closed
+
+    async def read(self) -> None:
+        """Read events until the connection ends; `connect` runs this beside its body."""
+        try:
+            async for message in self._socket:
+                await self._take(read_object(message))
+        except ConnectionClosed as closed:
+            self._end(lost(self._address, closed))
+        except ValueError as error:
+            self._end(ServerUnreachable(f"{self._address} does not speak {PROTOCOL}: {error}"))
+        else:
+            self._end(ServerUnreachable(f"the daemon at {self._address} closed the connection"))
+
+    async def _take(self, event: JsonObject) -> None:
+        kind = event.get("type")
+        if kind == "error":
+            self._refused(child(event, "error"))
+        elif kind == "response.created":
+            await self._accepted(child(event, "response"))
+        elif "client_event_id" in event:
+            self._settle(str(event["client_event_id"]), event)
+        else:
+            self._progress(event)
+
+    async def _accepted(self, response: JsonObject) -> None:
+        response_id = str(response.get("id"))
+        extras = child(response, "livevlm")
+
+        async def cancel() -> None:
+            await self._send({"type": "response.cancel", "response_id": response_id})
+
+        reply = Reply(response_id, str(extras.get("stream", "")), cancel)
+        self._replies[response_id] = reply
+        if not self._settle(str(extras.get("client_event_id")), reply):
+            with suppress(ServerUnreachable):
+                await cancel()  # whoever asked has given up meanwhile
+
+    def _settle(self, event_id: str, result: JsonObject | Reply) -> bool:
+        waiting = self._waiting.get(event_id)
+        if waiting is None or waiting.done():
+            return False
+        waiting.set_result(result)
+        return True
+
+    def _refused(self, error: JsonObject) -> None:
+        waiting = self._waiting.get(str(error.get("event_id")))
+        failure = read_failure(error)
+        if waiting is not None and not waiting.done() and failure is not None:
+            waiting.set_exception(error_from(failure))
+
+    def _progress(self, event: JsonObject) -> None:
+        done = event.get("type") == "response.done"
+        response_id = str(child(event, "response").get("id") if done else event.get("response_id"))
+        reply = self._replies.get(response_id)
+        if reply is None:
+            return
+        if done:
+            del self._replies[response_id]
+        found = read_progress(event, response_id)
+        if found is not None:
+            reply.put(found)
+
+    def _end(self, error: LiveVLMError) -> None:
+        self._lost = error
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(error)
+        for reply in self._replies.values():
+            reply.put(error)
+        self._replies.clear()
+
+
+@asynccontextmanager
+async def connect(
+    address: str, *, token: str | None = None, stream: str | None = None, timeout_s: float = 10.0
+) -> AsyncIterator[Client]:
+    """A session with the daemon at `address`: "HOST:PORT", or a ws, wss, http or https URL.
+
+    `stream` is the stream that questions are about by default, `timeout_s` how long connecting may take. Raises
+    ServerUnreachable: no daemon there, a wrong token, or something else that listens there.
+    """
+    url = realtime_url(address, stream)
+    where = shown(url)
+    socket = await _open(url, token, timeout_s)
+    try:
+        async with asyncio.timeout(timeout_s):
+            session = child(read_object(await socket.recv()), "session")
+    except (ConnectionClosed, TimeoutError, ValueError) as error:
+        await socket.close()
+        raise ServerUnreachable(
+            f"what listens at {where} is no LiveVLM daemon ({error})"
+        ) from error
+    client = Client(socket, where, session)
+    reader = asyncio.create_task(client.read())
+    try:
+        yield client
+    finally:
+        await socket.close()
+        await reader
+
+
+async def _open(url: SplitResult, token: str | None, timeout_s: float) -> ClientConnection:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    # A proxy from the environment could not reach this machine's own loopback.
+    proxy: Literal[True] | None = None if is_loopback(url.hostname or "") else True
+    try:
+        return await open_websocket(
+            url.geturl(),
+            additional_headers=headers,
+            subprotocols=[Subprotocol(PROTOCOL)],
+            compression=None,
+            max_size=MAX_EVENT_BYTES,
+            open_timeout=timeout_s,
+            ping_timeout=60,
+            close_timeout=2,
+            proxy=proxy,
+        )
+    except InvalidStatus as refused:
+        raise ServerUnreachable(_refusal(shown(url), refused)) from refused
+    except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise ServerUnreachable(
+            f"no daemon answers at {shown(url)} ({reason}); start one with `livevlm serve`"
+        ) from error
+
+
+def _refusal(where: str, refused: InvalidStatus) -> str:
+    code = refused.response.status_code
+    if code == 401:
+        return f"the daemon at {where} asks for a token, or for another one (401)"
+    body = bytes(refused.response.body or b"").decode(errors="replace").strip()
+    return f"{where} refused the connection ({code}): {body[:500]}"
+
+
+def lost(address: str, closed: ConnectionClosed) -> ServerUnreachable:
+    """The error for a connection that ended while something was still to come."""
+    frame = closed.rcvd
+    why = f"{frame.code} {frame.reason}".strip() if frame else "it broke"
+    return ServerUnreachable(f"the connection to the daemon at {address} was lost ({why})")
