@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from typing import Self, cast
 
 from livevlm import errors
 from livevlm.errors import LiveVLMError
 from livevlm.messages import Answer, AnswerChunk, AnswerEvent, Failure, Recalled, Status, TimeRange
+from livevlm.options import AskOptions
 from livevlm.wire import (
     Json,
     JsonObject,
@@ -31,20 +31,6 @@ KNOWN = (
     errors.DeadlineExceeded,
     errors.ConfigError,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskOptions:
-    """How to answer; whatever is None is left to the daemon. `instructions` are read before the question."""
-
-    instructions: str | None = None
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    seed: int | None = None
-    max_evidence: int | None = None
-    deadline_s: float | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 class Reply:

@@ -27,9 +27,10 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.typing import Subprotocol
 
 from livevlm.address import is_loopback, realtime_url, shown
-from livevlm.asking import AskOptions, Reply, error_from, read_progress, response_json
+from livevlm.asking import Reply, error_from, read_progress, response_json
 from livevlm.errors import LiveVLMError, ServerUnreachable
 from livevlm.messages import StreamStatus, TimeRange
+from livevlm.options import AskOptions
 from livevlm.wire import (
     PROTOCOL,
     Json,

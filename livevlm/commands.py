@@ -1,0 +1,266 @@
+"""What a client may say: JSON text to commands. Whatever is wrong is an `InvalidRequest` that names the field and the way out."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from livevlm.fields import Fields, InvalidRequest, shown
+from livevlm.messages import TimeRange
+from livevlm.options import AskOptions
+from livevlm.timespan import time_range
+from livevlm.wire import Json, JsonObject
+
+MAX_TEXT = 16_384
+MAX_TOKENS = 4096
+MAX_ID = 512
+MAX_METADATA = 16
+HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+DAY_MS = 86_400_000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of a conversation; `id` is the client's, where it gave one."""
+
+    role: str
+    text: str
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionUpdate:
+    """New defaults for the session's questions."""
+
+    options: AskOptions
+    stream: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemCreate:
+    """One more message in the session's conversation."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseCreate:
+    """A question. Without `messages` it is the newest of the conversation; `in_conversation` adds the answer to it."""
+
+    messages: tuple[Message, ...] | None
+    in_conversation: bool
+    options: AskOptions
+    stream: str | None
+    time: TimeRange | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseCancel:
+    """Stop an answer; without an id, the newest one that is not done."""
+
+    response_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamList:
+    """Tell the streams' states."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Say that the session is alive."""
+
+
+Command = SessionUpdate | ItemCreate | ResponseCreate | ResponseCancel | StreamList | Ping
+
+
+def read_message(message: str | bytes) -> JsonObject:
+    """The JSON object in a websocket message. Raises InvalidRequest (`invalid_json`)."""
+    if not isinstance(message, str):
+        raise InvalidRequest(
+            "binary messages are not understood; send a text message that holds one JSON object",
+            code="invalid_json",
+        )
+    try:
+        value = json.loads(message, parse_constant=_no_constant)
+    except RecursionError as error:
+        raise InvalidRequest("the JSON is nested too deeply", code="invalid_json") from error
+    except ValueError as error:
+        raise InvalidRequest(
+            f"this is not JSON: {str(error)[:200]}", code="invalid_json"
+        ) from error
+    if not isinstance(value, dict):
+        raise InvalidRequest(
+            f"an event must be a JSON object, not {shown(value)}", code="invalid_json"
+        )
+    if HALF_A_PAIR.search(message):
+        _refuse_half_characters(value)
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _refuse_half_characters(value: JsonObject) -> None:
+    """Half of a surrogate pair is no text: neither tokenizers nor UTF-8 can take it."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(
+            "a string holds half of a surrogate pair, which is no character", code="invalid_json"
+        ) from error
+
+
+def event_id_of(value: JsonObject) -> str | None:
+    """The client's own id of its event, where it gave a usable one, to be repeated in errors."""
+    event_id = value.get("event_id")
+    return event_id if isinstance(event_id, str) and len(event_id) <= MAX_ID else None
+
+
+def read_command(value: JsonObject) -> Command:
+    """The command that an event holds. Raises InvalidRequest."""
+    event = Fields(value)
+    kind = event.text("type")
+    if kind is None:
+        raise InvalidRequest(f"an event needs a `type`, one of {', '.join(READERS)}", param="type")
+    if kind not in READERS:
+        near = difflib.get_close_matches(kind[:100], READERS, n=1, cutoff=0.5)
+        known = f"did you mean {near[0]}?" if near else f"known are {', '.join(READERS)}"
+        raise InvalidRequest(
+            f"there is no event {shown(kind)}; {known}", param="type", code="unknown_event"
+        )
+    event.text("event_id", limit=MAX_ID)
+    return READERS[kind](event)
+
+
+def _session_update(event: Fields) -> Command:
+    session = event.child("session")
+    if session.text("type") not in (None, "realtime"):
+        raise session.invalid("type", '"realtime"')
+    _only_text(session)
+    extras = session.child("livevlm")
+    return SessionUpdate(options=_options(session, extras), stream=_stream(extras))
+
+
+def _item_create(event: Fields) -> Command:
+    if "item" not in event:
+        raise event.invalid("item", "a message")
+    return ItemCreate(message=_message(event.child("item")))
+
+
+def _response_create(event: Fields) -> Command:
+    response = event.child("response")
+    conversation = response.text("conversation")
+    if conversation not in (None, "auto", "none"):
+        raise response.invalid("conversation", '"auto" or "none"')
+    _only_text(response)
+    extras = response.child("livevlm")
+    has_input = "input" in response
+    return ResponseCreate(
+        messages=tuple(map(_message, response.children("input"))) if has_input else None,
+        in_conversation=conversation != "none",
+        options=_options(response, extras),
+        stream=_stream(extras),
+        time=_time(extras),
+    )
+
+
+def _response_cancel(event: Fields) -> Command:
+    return ResponseCancel(response_id=event.text("response_id", limit=MAX_ID))
+
+
+READERS: dict[str, Callable[[Fields], Command]] = {
+    "session.update": _session_update,
+    "conversation.item.create": _item_create,
+    "response.create": _response_create,
+    "response.cancel": _response_cancel,
+    "stream.list": lambda _: StreamList(),
+    "ping": lambda _: Ping(),
+}
+
+
+def _only_text(fields: Fields) -> None:
+    modalities = fields.texts("output_modalities")
+    if modalities is not None and modalities != ["text"]:
+        raise fields.invalid("output_modalities", '["text"]; answers are never spoken')
+    if fields.raw("tools"):
+        raise fields.invalid("tools", "empty; tools are not called here")
+
+
+def _message(item: Fields) -> Message:
+    if item.text("type") not in (None, "message"):
+        raise item.invalid("type", '"message"')
+    role = item.text("role")
+    if role not in ("user", "system", "assistant"):
+        raise item.invalid("role", '"user", "system" or "assistant"')
+    parts = item.children("content")
+    kinds = ("output_text", "text") if role == "assistant" else ("input_text", "text")
+    for part in parts:
+        if part.text("type") not in kinds:
+            raise part.invalid("type", f'"{kinds[0]}"')
+    text = "\n".join(part.text("text", limit=MAX_TEXT) or "" for part in parts)
+    return Message(role=role, text=text[:MAX_TEXT], id=item.text("id", limit=MAX_ID))
+
+
+def _options(fields: Fields, extras: Fields) -> AskOptions:
+    deadline_ms = extras.number("deadline_ms", 1, DAY_MS)
+    return AskOptions(
+        instructions=fields.text("instructions", limit=MAX_TEXT),
+        max_tokens=_max_tokens(fields),
+        temperature=extras.number("temperature", 0, 2),
+        top_p=_top_p(extras),
+        seed=extras.integer("seed", 0, 2**63 - 1),
+        max_evidence=extras.integer("max_evidence", 0, 1000),
+        deadline_s=None if deadline_ms is None else deadline_ms / 1000,
+        metadata=_metadata(fields),
+    )
+
+
+def _max_tokens(fields: Fields) -> int | None:
+    if fields.raw("max_output_tokens") == "inf":
+        return MAX_TOKENS
+    return fields.integer("max_output_tokens", 1, MAX_TOKENS)
+
+
+def _top_p(extras: Fields) -> float | None:
+    top_p = extras.number("top_p", 0, 1)
+    if top_p == 0:
+        raise extras.invalid("top_p", "a number above 0 and at most 1")
+    return top_p
+
+
+def _metadata(fields: Fields) -> dict[str, str]:
+    found = fields.raw("metadata")
+    if found is None:
+        return {}
+    if not isinstance(found, dict) or len(found) > MAX_METADATA:
+        raise fields.invalid("metadata", f"an object of at most {MAX_METADATA} strings")
+    metadata = fields.child("metadata")
+    return {name[:MAX_ID]: metadata.text(name, limit=MAX_ID) or "" for name in found}
+
+
+def _stream(extras: Fields) -> str | None:
+    names = extras.texts("streams")
+    if names is None:
+        return None
+    if len(names) != 1:
+        raise extras.invalid("streams", "a list of one name: a question is about one stream")
+    return names[0]
+
+
+def _time(extras: Fields) -> TimeRange | None:
+    time = extras.child("time")
+
+    def read(name: str) -> Json:
+        return time.raw(name)
+
+    try:
+        return time_range(last=read("last"), start=read("from"), end=read("to"), at=read("at"))
+    except ValueError as error:
+        raise InvalidRequest(
+            f"{extras.path('time')}: {error}", param=extras.path("time")
+        ) from error
