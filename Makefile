@@ -28,10 +28,11 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Setting up $(VENV): PyTorch, a few hundred megabytes, and the rest; once."
 	@$(PY) -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1] + "/torch/", timeout=5).read(1)' \
-	    '$(TORCH_INDEX)' >/dev/null 2>&1 && index='--extra-index-url $(TORCH_INDEX)' || index=; set -x; \
-	$(PY) -m pip install --quiet --disable-pip-version-check $$index -c constraints.txt $(TORCH)
-	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(FAISS),dev]'
+	    '$(TORCH_INDEX)' >/dev/null 2>&1 && index='--extra-index-url $(TORCH_INDEX)' || index=; \
+	$(PY) -m pip install -qq --disable-pip-version-check $$index -c constraints.txt $(TORCH)
+	@$(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[$(FAISS),dev]'
 	@touch $@
 
 demo: $(STAMP)  ## start the daemon on the bundled sample, ask it, print answers and evidence

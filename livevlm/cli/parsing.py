@@ -1,0 +1,136 @@
+"""Flags that several verbs share, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from datetime import datetime
+from pathlib import Path
+
+from livevlm import timespan
+from livevlm.configfile import Loaded, load_config
+from livevlm.errors import ConfigError
+from livevlm.layers import Setting, from_flag
+from livevlm.messages import TimeRange
+from livevlm.timespan import duration_s
+
+DEFAULT_SERVER = "127.0.0.1:8765"
+_STREAM = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
+
+
+def parser_for(verb: str, description: str) -> argparse.ArgumentParser:
+    """The parser of a verb; flags are never abbreviated, so that a new one cannot break a script."""
+    return argparse.ArgumentParser(
+        prog=f"livevlm {verb}", description=description, allow_abbrev=False
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """--json."""
+    parser.add_argument("--json", action="store_true", help="print JSON Lines")
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """-c and --set."""
+    parser.add_argument(
+        "-c", "--config", type=Path, metavar="FILE", help="configuration (also LIVEVLM_CONFIG)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="one setting of the configuration; may be repeated",
+    )
+
+
+def add_server(parser: argparse.ArgumentParser) -> None:
+    """--server and --token-file."""
+    parser.add_argument(
+        "--server",
+        default=os.environ.get("LIVEVLM_SERVER") or DEFAULT_SERVER,
+        metavar="ADDRESS",
+        help=f"host:port or ws:// URL of the daemon (also LIVEVLM_SERVER; default {DEFAULT_SERVER})",
+    )
+    parser.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="file with the daemon's token (also LIVEVLM_TOKEN_FILE, or the token in LIVEVLM_TOKEN)",
+    )
+
+
+def loaded(args: argparse.Namespace, *, flags: tuple[Setting, ...] = ()) -> Loaded:
+    """The configuration that -c, the environment, --set and a verb's own flags make."""
+    file = args.config or os.environ.get("LIVEVLM_CONFIG") or None
+    settings = [from_flag(assignment, "--set") for assignment in args.set]
+    return load_config(
+        None if file is None else Path(file), environ=os.environ, flags=[*settings, *flags]
+    )
+
+
+def token(args: argparse.Namespace) -> str | None:
+    """The token to show the daemon, or None."""
+    file = args.token_file or os.environ.get("LIVEVLM_TOKEN_FILE")
+    if not file:
+        return os.environ.get("LIVEVLM_TOKEN") or None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the token file {file} cannot be read: {error}") from error
+
+
+def stream_flag(text: str) -> Setting:
+    """The url that `--stream NAME=URL` gives to a stream."""
+    match = _STREAM.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(
+            "expected NAME=URL, as in front=rtsp://camera.local/main or hall=video.mp4"
+        )
+    return Setting(("streams", match[1], "url"), match[2], "--stream", True)
+
+
+def duration(text: str) -> float:
+    """Seconds in `90`, `90s`, `5m` or `1h30m`, for argparse."""
+    try:
+        return duration_s(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no duration: 90, 90s, 5m or 1h30m"
+        ) from error
+
+
+def add_time(parser: argparse.ArgumentParser) -> None:
+    """--last, --from, --to and --at."""
+    parser.add_argument("--last", metavar="TIME", help="only the newest 90s, 5m, 2h ...")
+    parser.add_argument(
+        "--from",
+        dest="from_",
+        metavar="T",
+        help="only from here on: seconds of stream time, 10:32, or 2026-05-01T10:32:00+02:00",
+    )
+    parser.add_argument("--to", metavar="T", help="only up to here")
+    parser.add_argument("--at", metavar="T", help="only the moments around this one")
+
+
+def time_range(args: argparse.Namespace) -> TimeRange | None:
+    """What --last, --from, --to and --at ask about; ConfigError where they contradict each other."""
+    try:
+        return timespan.time_range(
+            last=args.last, start=_zoned(args.from_), end=_zoned(args.to), at=_zoned(args.at)
+        )
+    except ValueError as error:
+        raise ConfigError(f"--last, --from, --to, --at: {error}") from error
+
+
+def _zoned(text: str | None) -> str | None:
+    """A time of day is today's, and a time without an offset is local; whatever else stays what it is."""
+    if text is None or not (":" in text or "-" in text):
+        return text
+    for candidate in (text, f"{datetime.now().date().isoformat()}T{text}"):
+        try:
+            return datetime.fromisoformat(candidate).astimezone().isoformat()
+        except ValueError:
+            continue
+    return text

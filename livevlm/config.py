@@ -1,0 +1,186 @@
+"""Config: the settings of a daemon, strict and immutable, with their defaults and what each is for.
+
+Relative paths are relative to the directory that the command runs in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from livevlm.address import is_loopback
+from livevlm.errors import ConfigError
+
+Positive = Annotated[float, Field(gt=0)]
+_STREAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+
+
+def _setting(default: Any, description: str, **limits: Any) -> Any:
+    return Field(default=default, description=description, **limits)
+
+
+def reason(error: OSError | UnicodeDecodeError) -> str:
+    """Why a text file could not be read, without its name."""
+    return (error.strerror or str(error)) if isinstance(error, OSError) else "not UTF-8 text"
+
+
+def _split_address(listen: str) -> tuple[str, int]:
+    host, colon, port = listen.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"expected host:port, as in 127.0.0.1:8765, not {listen!r}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+class Section(BaseModel):
+    """A table of the configuration file."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class ServerConfig(Section):
+    """Where the daemon listens, and what a client may ask of it."""
+
+    listen: str = _setting("127.0.0.1:8765", "host:port to listen on; port 0 takes a free one")
+    token_file: str = _setting("", "file with the bearer token clients must show; empty: no token")
+    max_message_bytes: int = _setting(1_048_576, "longest websocket message taken", ge=1024)
+    max_questions_per_client: int = _setting(8, "questions one client may have open", ge=1)
+    allow_insecure: bool = _setting(False, "listen beyond this machine without a token")
+
+    @field_validator("listen")
+    @classmethod
+    def _listen_is_an_address(cls, listen: str) -> str:
+        _split_address(listen)
+        return listen
+
+    @model_validator(mode="after")
+    def _open_only_on_purpose(self) -> ServerConfig:
+        if not (is_loopback(self.host) or self.token_file or self.allow_insecure):
+            raise ValueError(
+                f"listen = {self.listen} opens the daemon to the network: set token_file, or allow_insecure = true"
+            )
+        return self
+
+    @property
+    def host(self) -> str:
+        """The host to bind, without brackets."""
+        return _split_address(self.listen)[0]
+
+    @property
+    def port(self) -> int:
+        """The port to bind; 0 is any free one."""
+        return _split_address(self.listen)[1]
+
+    def token(self) -> str | None:
+        """The token in `token_file`, None where no file is set; ConfigError where the file cannot be used."""
+        if not self.token_file:
+            return None
+        try:
+            token = Path(self.token_file).expanduser().read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"server.token_file {self.token_file}: {reason(error)}") from error
+        if not token:
+            raise ConfigError(f"server.token_file {self.token_file}: the file is empty")
+        return token
+
+
+class ModelConfig(Section):
+    """Which vision-language model watches and answers."""
+
+    name: str = _setting("bundled", "bundled, a folder, or a Hugging Face name", min_length=1)
+    device: str = _setting("auto", "auto, cpu, cuda or cuda:N", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = _setting(
+        "auto", "auto, float32, bfloat16 or float16"
+    )
+    threads: int = _setting(0, "CPU threads of the model; 0: all cores", ge=0)
+
+
+class IngestConfig(Section):
+    """How pictures become tokens."""
+
+    fps: float = _setting(1.0, "frames a second taken from each stream", gt=0, le=240)
+    chunk_frames: int = _setting(4, "frames run through the model at once", ge=1, le=256)
+    tokens_per_frame: int = _setting(0, "tokens a frame is reduced to; 0: the model's own", ge=0)
+    reducer: str = _setting("pool", "how a frame's tokens are reduced", min_length=1)
+    similarity: float = _setting(
+        0.0, "drop a frame at least this similar to the one before; 0: keep all", ge=0, le=1
+    )
+    mailbox_frames: int = _setting(16, "frames that may wait for the model, per stream", ge=1)
+
+
+class MemoryConfig(Section):
+    """What is remembered and how it is found again."""
+
+    budget_tokens: int = _setting(12_000, "long-term tokens per stream on the device", ge=16)
+    short_term_frames: int = _setting(8, "newest frames kept exactly, at least 4", ge=4)
+    retention: str = _setting("vsb", "what stays when the budget is full", min_length=1)
+    reader: str = _setting("par", "how the pages for a question are found", min_length=1)
+    retrieval_ratio: float = _setting(
+        0.4, "share of the budget that a question may read", gt=0, le=1
+    )
+    page_tokens: int = _setting(16, "tokens a page of long-term memory", ge=1)
+    score_queries: int = _setting(32, "newest vision queries that score older tokens", ge=1)
+    bucket_capacity: int = _setting(1, "tokens a bucket of the budget holds", ge=1)
+    top_ratio: float = _setting(0.5, "share of the budget given by score alone", ge=0, le=1)
+    index: str = _setting("auto", "index of the pages' representatives", min_length=1)
+
+
+class AnswerConfig(Section):
+    """How answers are made."""
+
+    max_tokens: int = _setting(128, "longest answer, in tokens", ge=1)
+    temperature: float = _setting(0.0, "0 always takes the likeliest token", ge=0)
+    top_p: float = _setting(1.0, "share of probability sampled from", gt=0, le=1)
+    system_prompt: str = _setting("", "pinned before each stream; empty: the model's own")
+    max_waiting: int = _setting(64, "questions that may wait; more are refused", ge=1)
+
+
+class StreamConfig(Section):
+    """One source of video. It has either `url` or `url_env`."""
+
+    url: str = _setting("", "file, rtsp://, http(s)://, webcam:0, /dev/videoN, dir: or test:")
+    url_env: str = _setting("", "variable that holds the url: keeps passwords out of files")
+    fps: float = _setting(0.0, "frames a second taken; 0: ingest.fps", ge=0, le=240)
+    speed: Positive | Literal["max"] = _setting(1.0, 'files only: times real time, or "max"')
+    loop: bool = _setting(False, "files only: start again at the end")
+    rtsp_transport: Literal["tcp", "udp"] = _setting("tcp", "tcp or udp")
+    open_timeout_s: float = _setting(5.0, "seconds a connection may take", gt=0)
+    read_timeout_s: float = _setting(10.0, "seconds a read may take", gt=0)
+    stall_timeout_s: float = _setting(15.0, "seconds without a frame that make it stalled", gt=0)
+
+    @model_validator(mode="after")
+    def _one_address(self) -> StreamConfig:
+        if bool(self.url) == bool(self.url_env):
+            raise ValueError("set exactly one of url and url_env")
+        return self
+
+    def address(self, environ: Mapping[str, str]) -> str:
+        """The url itself, credentials included; ConfigError where `url_env` names a variable that is not set."""
+        if self.url:
+            return self.url
+        if not environ.get(self.url_env):
+            raise ConfigError(f"url_env: the environment variable {self.url_env} is not set")
+        return environ[self.url_env]
+
+
+class Config(Section):
+    """All settings of a daemon."""
+
+    version: Literal[1] = _setting(1, "version of this format")
+    server: ServerConfig = ServerConfig()
+    model: ModelConfig = ModelConfig()
+    ingest: IngestConfig = IngestConfig()
+    memory: MemoryConfig = MemoryConfig()
+    answer: AnswerConfig = AnswerConfig()
+    streams: dict[str, StreamConfig] = Field(default_factory=dict)
+
+    @field_validator("streams")
+    @classmethod
+    def _names_are_plain(cls, streams: dict[str, StreamConfig]) -> dict[str, StreamConfig]:
+        for name in streams:
+            if not _STREAM_NAME.fullmatch(name):
+                raise ValueError(f"a stream's name has letters, digits, - and _ only: {name!r}")
+        return streams
