@@ -1,4 +1,7 @@
-"""What a client may say: JSON text to commands. Whatever is wrong is an `InvalidRequest` that names the field and the way out."""
+"""What a client may say: JSON text to commands.
+
+Whatever is wrong is an `InvalidRequest` that names the field and the way out.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +112,7 @@ def _refuse_half_characters(value: JsonObject) -> None:
     """Half of a surrogate pair is no text: neither tokenizers nor UTF-8 can take it."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
+    except (UnicodeEncodeError, RecursionError) as error:
         raise InvalidRequest(
             "a string holds half of a surrogate pair, which is no character", code="invalid_json"
         ) from error
@@ -202,8 +205,13 @@ def _message(item: Fields) -> Message:
     for part in parts:
         if part.text("type") not in kinds:
             raise part.invalid("type", f'"{kinds[0]}"')
-    text = "\n".join(part.text("text", limit=MAX_TEXT) or "" for part in parts)
-    return Message(role=role, text=text[:MAX_TEXT], id=item.text("id", limit=MAX_ID))
+    text = "\n".join(part.text("text") or "" for part in parts)
+    if len(text) > MAX_TEXT:
+        raise InvalidRequest(
+            f"{item.path('content')} has {len(text)} characters, more than the {MAX_TEXT} allowed",
+            param=item.path("content"),
+        )
+    return Message(role=role, text=text, id=item.text("id", limit=MAX_ID))
 
 
 def _options(fields: Fields, extras: Fields) -> AskOptions:

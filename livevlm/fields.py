@@ -14,11 +14,17 @@ class InvalidRequest(LiveVLMError):
     exit_code = 2
 
     def __init__(
-        self, message: str, *, param: str | None = None, code: str = "invalid_value"
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str = "invalid_value",
+        kind: str = "invalid_request_error",
     ) -> None:
         super().__init__(message)
         self.param = param
         self.code = code
+        self.kind = kind
 
 
 class Fields:

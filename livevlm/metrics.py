@@ -106,11 +106,13 @@ class Metrics:
         """A websocket session opened."""
         self._connections.inc()
 
-    def client_gone(self, *, slow: bool) -> None:
-        """A websocket session ended; `slow` when the server closed it because it did not read."""
+    def client_gone(self) -> None:
+        """A websocket session ended."""
         self._connections.dec()
-        if slow:
-            self._slow.inc()
+
+    def slow_client_closed(self) -> None:
+        """A websocket session is being closed because it did not read what it was sent."""
+        self._slow.inc()
 
     def render(self) -> bytes:
         """Everything, in the text format that `content_type` names."""

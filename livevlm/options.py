@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
+from livevlm.messages import Question, TimeRange
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskOptions:
     """Wishes about an answer; None leaves the choice to whoever comes next.
 
-    `instructions` are read before the question. `deadline_s` counts seconds from the question's arrival. `metadata` comes back with
-    the answer.
+    `instructions` are read before the question. `deadline_s` counts seconds from the question's arrival. `metadata` comes
+    back with the answer.
     """
 
     instructions: str | None = None
@@ -27,3 +29,27 @@ class AskOptions:
         """These wishes, and those of `base` where there are none here."""
         given = {item.name: getattr(self, item.name) for item in fields(self)}
         return replace(base, **{name: value for name, value in given.items() if value is not None})
+
+
+DEFAULTS = AskOptions(max_tokens=128, temperature=0.0, top_p=1.0, seed=0, max_evidence=8)
+
+
+def question_from(
+    text: str, *, question_id: str, stream: str, time: TimeRange | None, options: AskOptions
+) -> Question:
+    """The question that is meant, with `DEFAULTS` where nobody has a wish."""
+    wishes = options.over(DEFAULTS)
+    assert wishes.max_tokens is not None and wishes.max_evidence is not None
+    assert wishes.temperature is not None and wishes.top_p is not None and wishes.seed is not None
+    return Question(
+        id=question_id,
+        stream=stream,
+        text=text,
+        max_tokens=wishes.max_tokens,
+        temperature=wishes.temperature,
+        top_p=wishes.top_p,
+        seed=wishes.seed,
+        time=time,
+        max_evidence=wishes.max_evidence,
+        deadline_s=wishes.deadline_s,
+    )

@@ -1,7 +1,8 @@
 """Times and durations as people and clients write them, to seconds and to a `TimeRange`.
 
-A time is a number of seconds of stream time, or a moment of arrival in RFC 3339 ("2026-01-31T10:32:00Z"); a duration is a number
-of seconds, or a string such as "90s", "15m", "2h" or "1d12h30m". Whatever cannot be read is a ValueError that shows what can.
+A time is a number of seconds of stream time, or a moment of arrival in RFC 3339 ("2026-01-31T10:32:00Z"); a duration is a
+number of seconds, or a string such as "90s", "15m", "2h" or "1d12h30m". Whatever cannot be read is a ValueError that shows what
+can.
 """
 
 from __future__ import annotations

@@ -1,0 +1,115 @@
+"""Connection: one client between its session, the service and its outbox; whose socket it is does not matter here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from livevlm.errors import LiveVLMError
+from livevlm.messages import AnswerEvent, Question, Sink
+from livevlm.outbox import Outbox
+from livevlm.protocol import Cancel, Output, Session, Submit, View
+from livevlm.wire import encode
+
+
+class Service(View, Protocol):
+    """What answers, from threads of its own. `submit` raises LiveVLMError for a question that it does not take.
+
+    For each question taken, the sink gets what `livevlm.messages` says; it may be called from any thread, and it never waits.
+    """
+
+    def submit(self, question: Question, sink: Sink) -> None: ...
+    def cancel(self, question_id: str) -> bool: ...
+
+
+class Connection:
+    """To be used on one asyncio loop only. `changed` is called when an answer has ended, `overflow` when the outbox is full."""
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        service: Service,
+        outbox: Outbox,
+        changed: Callable[[], None],
+        overflow: Callable[[], None],
+    ) -> None:
+        self._session = session
+        self._service = service
+        self._outbox = outbox
+        self._changed = changed
+        self.overflow = overflow
+        self._loop = asyncio.get_running_loop()
+        self.over = False
+
+    @property
+    def waiting(self) -> bool:
+        """Whether an answer has yet to end."""
+        return not self.over and self._session.open_questions > 0
+
+    def open(self) -> None:
+        """Greet the client."""
+        self._perform(self._session.opened())
+
+    def receive(self, message: str | bytes) -> None:
+        """One message of the client."""
+        if not self.over:
+            self._perform(self._session.receive(message))
+
+    def going_away(self, *, time_left_s: float, reason: str) -> None:
+        """Tell the client that the daemon stops soon."""
+        self._perform(self._session.going_away(time_left_s=time_left_s, reason=reason))
+
+    def cancel_all(self) -> None:
+        """Cancel what the client has asked; the answers' ends are still told."""
+        self._perform(self._session.closed())
+
+    def finish(self) -> None:
+        """Send what is queued, then nothing more."""
+        self._outbox.close()
+
+    def leave(self) -> None:
+        """The client is gone: cancel what it asked and forget what it was to be told."""
+        if not self.over:
+            self.over = True
+            self._outbox.discard()
+            self._perform(self._session.closed())
+            self._changed()
+
+    def _perform(self, outputs: Iterable[Output]) -> None:
+        for output in outputs:
+            match output:
+                case Submit(question):
+                    self._submit(question)
+                case Cancel(question_id):
+                    self._service.cancel(question_id)
+                case _:
+                    self._send(encode(output))
+
+    def _submit(self, question: Question) -> None:
+        try:
+            self._service.submit(question, self._sink)
+        except LiveVLMError as error:
+            self._perform(self._session.refused(question.id, error))
+        else:
+            self._perform(self._session.accepted(question.id))
+
+    def _send(self, text: str) -> None:
+        if not self.over and not self._outbox.put(text):
+            self.leave()
+            self.overflow()
+
+    def _sink(self, event: AnswerEvent) -> None:
+        """Called by the service, on its thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._deliver, event)
+        except RuntimeError:
+            return  # the loop is closed: the server has gone, and with it whoever asked
+
+    def _deliver(self, event: AnswerEvent) -> None:
+        if self.over:
+            return
+        self._perform(self._session.deliver(event))
+        if not self.waiting:
+            self._changed()

@@ -1,0 +1,282 @@
+"""The protocol of one session, without a socket or a thread: what came in, to what goes out and what is to be done.
+
+    for output in session.receive(text):
+        Submit(question)     hand it to the engine, then tell `accepted` or `refused`, and send what they return
+        Cancel(question_id)  tell the engine
+        anything else        an event to send
+
+What the engine says goes to `deliver`. Every accepted question gets exactly one response.done; nothing that a client sends
+makes a session raise.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from livevlm.commands import (
+    Command,
+    ItemCreate,
+    Message,
+    Ping,
+    ResponseCancel,
+    ResponseCreate,
+    SessionUpdate,
+    StreamList,
+    event_id_of,
+    read_command,
+    read_message,
+)
+from livevlm.conversation import Conversation, item_json, question_text
+from livevlm.errors import LiveVLMError, QueueFull, ResponseNotFound
+from livevlm.events import AnswerEvents, Envelopes, error_json, session_json
+from livevlm.fields import InvalidRequest, shown
+from livevlm.messages import Answer, AnswerEvent, Question, StreamStatus
+from livevlm.naming import choose_stream, known_stream
+from livevlm.options import DEFAULTS, AskOptions, question_from
+from livevlm.wire import Json, JsonObject, status_json
+
+
+class View(Protocol):
+    """What a session may look at; each call returns at once."""
+
+    def streams(self) -> Sequence[StreamStatus]: ...
+    def ready(self) -> bool: ...
+    def info(self) -> dict[str, str]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOptions:
+    """Defaults of the questions, how many may be open at once, and the stream they are about by default."""
+
+    defaults: AskOptions = DEFAULTS
+    max_questions: int = 8
+    stream: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Hand the question to the engine."""
+
+    question: Question
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Tell the engine that nobody waits for this answer."""
+
+    question_id: str
+
+
+Output = JsonObject | Submit | Cancel
+
+
+def random_id(kind: str) -> str:
+    """An id that no other session has."""
+    return f"{kind}_{uuid.uuid4().hex}"
+
+
+class Session:
+    """One client's half of a conversation with the daemon."""
+
+    def __init__(
+        self,
+        view: View,
+        *,
+        options: SessionOptions,
+        new_id: Callable[[str], str] = random_id,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._view = view
+        self._limit = options.max_questions
+        self._options = options.defaults
+        self._stream = options.stream
+        self._new_id = new_id
+        self._envelopes = Envelopes(new_id=new_id, clock=clock)
+        self._id = new_id("sess")
+        self._conversation = Conversation(new_id("conv"))
+        self._asked: dict[str, AnswerEvents] = {}
+        self._leaving: str | None = None
+
+    @property
+    def open_questions(self) -> int:
+        """Questions that wait for their response.done."""
+        return len(self._asked)
+
+    def opened(self) -> list[Output]:
+        """What a client hears first."""
+        events: list[Output] = [self._make("session.created", session=self._session_json())]
+        if self._stream is not None:
+            try:
+                known_stream(self._stream, self._stream_names(), param="stream")
+            except LiveVLMError as error:
+                events.append(self._error(error, None))
+        return events
+
+    def receive(self, message: str | bytes) -> list[Output]:
+        """One message of the client."""
+        event_id: str | None = None
+        try:
+            value = read_message(message)
+            event_id = event_id_of(value)
+            return self._obey(read_command(value), event_id)
+        except LiveVLMError as error:
+            return [self._error(error, event_id)]
+
+    def accepted(self, question_id: str) -> list[Output]:
+        """The engine took the question."""
+        return [*self._asked[question_id].created()]
+
+    def refused(self, question_id: str, error: LiveVLMError) -> list[Output]:
+        """The engine did not take the question."""
+        asked = self._asked.pop(question_id)
+        return [self._error(error, asked.client_event_id)]
+
+    def deliver(self, event: AnswerEvent) -> list[Output]:
+        """What the engine says about a question. About one that is over, or was never asked, there is nothing to send."""
+        asked = self._asked.get(event.question_id)
+        if asked is None:
+            return []
+        if not isinstance(event, Answer):
+            return [*asked.take(event)]
+        del self._asked[event.question_id]
+        if asked.in_conversation:
+            self._conversation.add(Message(role="assistant", text=event.text, id=asked.item_id))
+        return [*asked.take(event, frames_behind=self._frames_behind(asked.question.stream))]
+
+    def going_away(self, *, time_left_s: float, reason: str) -> list[Output]:
+        """The daemon stops soon: tell it, and accept no more questions."""
+        self._leaving = reason
+        return [self._make("session.going_away", time_left_s=time_left_s, reason=reason)]
+
+    def closed(self) -> list[Output]:
+        """The client has left, or is to be left: nobody waits for its answers any more."""
+        return [Cancel(question_id) for question_id in self._asked]
+
+    def _obey(self, command: Command, event_id: str | None) -> list[Output]:
+        match command:
+            case ResponseCreate():
+                return [Submit(self._ask(command, event_id))]
+            case ResponseCancel():
+                return self._cancel(command.response_id)
+            case ItemCreate():
+                return self._add(command.message)
+            case SessionUpdate():
+                return self._update(command)
+            case StreamList():
+                return [self._listed(event_id)]
+            case Ping():
+                return [self._make("pong", client_event_id=event_id)]
+
+    def _ask(self, command: ResponseCreate, event_id: str | None) -> Question:
+        self._refuse_if_busy(command)
+        options = command.options.over(self._options)
+        messages, param = command.messages, "response.input"
+        if messages is None:
+            messages, param = self._conversation.messages, "response"
+        text = question_text(messages, options.instructions, param=param)
+        stream = choose_stream(
+            self._stream if command.stream is None else command.stream, self._stream_names()
+        )
+        question = question_from(
+            text,
+            question_id=self._new_id("resp"),
+            stream=stream,
+            time=command.time,
+            options=options,
+        )
+        self._asked[question.id] = AnswerEvents(
+            question,
+            envelopes=self._envelopes,
+            item_id=self._new_id("item"),
+            conversation_id=self._conversation.id if command.in_conversation else None,
+            metadata=command.options.metadata,
+            client_event_id=event_id,
+        )
+        return question
+
+    def _refuse_if_busy(self, command: ResponseCreate) -> None:
+        if self._leaving is not None:
+            raise InvalidRequest(
+                f"the daemon is stopping: {self._leaving}", code="going_away", kind="server_error"
+            )
+        if not self._view.ready():
+            raise InvalidRequest(
+                "the model is still loading; ask again soon",
+                code="model_loading",
+                kind="server_error",
+            )
+        if len(self._asked) >= self._limit:
+            raise QueueFull(
+                f"{len(self._asked)} questions of this client wait already; no more may"
+            )
+        if command.in_conversation and any(asked.in_conversation for asked in self._asked.values()):
+            raise InvalidRequest(
+                "an answer in this conversation is not done yet; wait for it, cancel it, or ask beside "
+                'it with response.conversation "none"',
+                param="response.conversation",
+                code="response_already_active",
+            )
+
+    def _stream_names(self) -> list[str]:
+        return [status.name for status in self._view.streams()]
+
+    def _cancel(self, response_id: str | None) -> list[Output]:
+        if response_id is None:
+            response_id = next(reversed(self._asked), None)
+            if response_id is None:
+                raise ResponseNotFound("no answer is in progress")
+        asked = self._asked.get(response_id)
+        if asked is None:
+            raise ResponseNotFound(f"no answer {shown(response_id)} is in progress")
+        asked.cancel_asked = True
+        return [Cancel(response_id)]
+
+    def _add(self, message: Message) -> list[Output]:
+        message = message if message.id else replace(message, id=self._new_id("item"))
+        if message.id in self._conversation:
+            raise InvalidRequest(
+                "this item.id is in use already; leave it out to be given one", param="item.id"
+            )
+        before = self._conversation.add(message)
+        item = item_json(message)
+        kinds = ("conversation.item.added", "conversation.item.done")
+        return [self._make(kind, previous_item_id=before, item=item) for kind in kinds]
+
+    def _update(self, command: SessionUpdate) -> list[Output]:
+        if command.stream is not None:
+            self._stream = known_stream(
+                command.stream, self._stream_names(), param="session.livevlm.streams"
+            )
+        self._options = command.options.over(self._options)
+        return [self._make("session.updated", session=self._session_json())]
+
+    def _listed(self, event_id: str | None) -> JsonObject:
+        return self._make(
+            "stream.listed",
+            client_event_id=event_id,
+            ready=self._view.ready(),
+            streams=[status_json(status) for status in self._view.streams()],
+        )
+
+    def _frames_behind(self, stream: str) -> int | None:
+        waiting = [status.queue_frames for status in self._view.streams() if status.name == stream]
+        return waiting[0] if waiting else None
+
+    def _session_json(self) -> JsonObject:
+        return session_json(
+            self._id,
+            info=self._view.info(),
+            options=self._options,
+            streams=self._stream_names(),
+            stream=self._stream,
+        )
+
+    def _error(self, error: LiveVLMError, event_id: str | None) -> JsonObject:
+        return self._make("error", error=error_json(error, event_id))
+
+    def _make(self, kind: str, **fields: Json) -> JsonObject:
+        return self._envelopes.make(kind, **fields)
