@@ -50,6 +50,8 @@ class ServerConfig(Section):
     max_questions_per_client: int = _setting(8, "questions one client may have open", ge=1)
     allow_insecure: bool = _setting(False, "listen beyond this machine without a token")
 
+    allowed_origins: list[str] = _setting([], "web pages that may connect, as https://example.org")
+
     @field_validator("listen")
     @classmethod
     def _listen_is_an_address(cls, listen: str) -> str:

@@ -82,15 +82,19 @@ def _is_leaf(path: Path) -> bool:
     return field_at(path) is not None and _section_at(path) is None
 
 
+def _is_list(field: FieldInfo) -> bool:
+    return isinstance(field.default, list)
+
+
 def _converted(setting: Setting) -> Setting:
     field = field_at(setting.path) if setting.text else None
     if field is None:
         return setting
-    adapter = TypeAdapter[Any](
-        field.annotation or str
-    )  # limits are judged later, with everything else
+    # Limits are judged later, with everything else.
+    adapter = TypeAdapter[Any](field.annotation or str)
+    words = [word.strip() for word in setting.value.split(",") if word.strip()]
     try:
-        value = adapter.validate_python(setting.value)
+        value = adapter.validate_python(words if _is_list(field) else setting.value)
     except ValidationError as error:
         message = error.errors()[0]["msg"]
         raise ConfigError(f"{setting.origin}: {dotted(setting.path)}: {message}") from None

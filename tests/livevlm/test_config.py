@@ -194,6 +194,7 @@ def test_variables_and_flags_are_converted_to_what_the_setting_is() -> None:
     """Text from outside becomes numbers, booleans and choices."""
     environ = {
         "LIVEVLM_SERVER__ALLOW_INSECURE": "true",
+        "LIVEVLM_SERVER__ALLOWED_ORIGINS": "https://a.example, https://b.example",
         "LIVEVLM_INGEST__FPS": "2",
         "LIVEVLM_STREAMS__FRONT__URL": "5",
         "LIVEVLM_STREAMS__FRONT__SPEED": "max",
@@ -201,6 +202,7 @@ def test_variables_and_flags_are_converted_to_what_the_setting_is() -> None:
     flags = (from_flag("streams.side.url=a=b", "--set"), from_flag("streams.side.speed=4", "--set"))
     config = load_config(None, environ=environ, flags=flags).config
     assert config.server.allow_insecure is True
+    assert config.server.allowed_origins == ["https://a.example", "https://b.example"]
     assert config.ingest.fps == 2.0
     assert (config.streams["front"].url, config.streams["front"].speed) == ("5", "max")
     assert (config.streams["side"].url, config.streams["side"].speed) == ("a=b", 4.0)
