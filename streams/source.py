@@ -33,8 +33,8 @@ class SourceOptions:
 
     size: (width, height) that frames are scaled to, None for their own. open_timeout_s, read_timeout_s: how long a network
     source may take to open, and to send the next packet. clock: POSIX seconds (UTC), stamps frames. keep: asked once for each
-    decoded picture, in order, with its stream time in seconds; only the kept ones are turned into pixels. on_drop: told the reason
-    for each picture that was lost ("corrupt", "before_keyframe"). cancelled: asked between packets; True ends the iteration.
+    decoded picture, in order, with its stream time in seconds; only kept ones are turned into pixels. on_drop: told why, for
+    each picture that was lost ("corrupt", "before_keyframe"). cancelled: asked between packets; True ends the iteration.
     """
 
     size: tuple[int, int] | None = None
@@ -48,7 +48,9 @@ class SourceOptions:
 
     def __post_init__(self) -> None:
         if self.size is not None and min(self.size) < 1:
-            raise ValueError(f"size must be a width and a height of at least 1 pixel, not {self.size}")
+            raise ValueError(
+                f"size must be a width and a height of at least 1 pixel, not {self.size}"
+            )
         if self.open_timeout_s <= 0 or self.read_timeout_s <= 0:
             raise ValueError("open_timeout_s and read_timeout_s must be above 0 seconds")
         if self.rtsp_transport not in ("tcp", "udp"):
@@ -58,7 +60,7 @@ class SourceOptions:
 class Source(Protocol):
     """A context manager that opens where frames come from, and an iterator of its kept frames.
 
-    Frames count every decoded picture in `index` from 0, kept or not, and their stream time starts at 0 and never falls. Making a
+    A frame's `index` counts the decoded pictures from 0, kept or not; its stream time starts at 0 and never falls. Making a
     source never blocks; entering it may, up to the open timeout. Both entering and iterating raise StreamError.
     """
 
@@ -70,7 +72,10 @@ class Source(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None: ...
 
     def __iter__(self) -> Iterator[Frame]: ...

@@ -1,0 +1,85 @@
+"""ContainerSource: frames out of anything that libav opens. A file, a camera on the network or on a port, a screen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+
+from streams.address import Address
+from streams.frame import Frame
+from streams.libav import Video
+from streams.source import SourceOptions
+from streams.timeline import Timeline
+
+# Some encoders refresh pictures bit by bit and never send a keyframe; after this many the picture is whole.
+KEYFRAME_PATIENCE = 300
+
+
+class ContainerSource:
+    """Decodes every picture, asks `keep` by its stream time, and converts only what is kept, scaled on the way."""
+
+    def __init__(self, address: Address, *, name: str, options: SourceOptions) -> None:
+        self._address = address
+        self._name = name
+        self._options = options
+        self._reformatter = VideoReformatter()
+        self._video: Video | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether pictures come when they happen; what the address tells, and once opened, what the container tells."""
+        return self._address.live if self._video is None else self._video.live
+
+    def __enter__(self) -> Self:
+        assert self._video is None, "a source is opened once at a time"
+        self._video = Video(self._address, self._options)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._video is not None:
+            self._video.__exit__(kind, error, trace)
+            self._video = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        assert self._video is not None, "a source is entered before it is read"
+        timeline = Timeline(live=self.live, interval_s=self._video.interval_s)
+        for index, picture in enumerate(self._pictures(self._video)):
+            pts_s = timeline.at(picture.time, time.monotonic())
+            if self._options.keep(pts_s):
+                image = self._convert(picture)
+                yield Frame(self._name, index, pts_s, self._options.clock(), image)
+
+    def _pictures(self, video: Video) -> Iterator[VideoFrame]:
+        """The decoded pictures from the first keyframe on: what comes before refers to pictures that were never received."""
+        waited: int | None = 0
+        for packet in video.packets():
+            for picture in video.decode(packet):
+                if waited is not None and not picture.key_frame and waited < KEYFRAME_PATIENCE:
+                    waited += 1
+                    self._options.on_drop("before_keyframe")
+                    continue
+                waited = None
+                yield picture
+        if not video.live and not self._options.cancelled():
+            video.require_pictures()
+
+    def _convert(self, picture: VideoFrame) -> npt.NDArray[np.uint8]:
+        """Upright RGB pixels, (height, width, 3), scaled by swscale in the same pass."""
+        turns = round(picture.rotation / 90) % 4
+        size = self._options.size or (None, None)
+        width, height = size if turns % 2 == 0 else size[::-1]
+        rgb = self._reformatter.reformat(picture, width, height, format="rgb24", threads=1)
+        image: npt.NDArray[np.uint8] = rgb.to_ndarray().astype(np.uint8, copy=False)
+        return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

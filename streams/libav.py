@@ -1,0 +1,191 @@
+"""libav: the one way into PyAV for reading. Opens containers, walks their packets, and explains what goes wrong."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import av
+import av.error
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition, Stream
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from streams.address import Address
+from streams.errors import CodecUnsupported, NoVideo, StreamError
+from streams.explain import explain
+from streams.source import SourceOptions
+
+# A demuxer that fails this often without a packet in between is not going to find its way again.
+DEMUX_ERRORS = 100
+MICROSECONDS = 1_000_000
+
+
+class Video:
+    """The video stream of an opened address. A context manager; `packets` and `decode` raise StreamError."""
+
+    def __init__(self, address: Address, options: SourceOptions) -> None:
+        self._address = address
+        self._options = options
+        self._pictures = 0
+        self._last_error: Exception | None = None
+        self._container = _open(address, options)
+        try:
+            self.stream = _pick_video(self._container, address)
+        except BaseException:
+            self._container.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._container.close()
+
+    @property
+    def format(self) -> str:
+        """The container's format, as libav names it."""
+        return str(self._container.format.name)
+
+    @property
+    def live(self) -> bool:
+        """Whether pictures come when they happen. Over HTTP only the opened container tells: a recording has a length."""
+        finite = self._address.scheme in ("http", "https") and bool(self._container.duration)
+        return self._address.live and not finite
+
+    @property
+    def duration_s(self) -> float | None:
+        """The length that the container claims, in seconds."""
+        length = self._container.duration
+        return None if length is None or length <= 0 else length / MICROSECONDS
+
+    @property
+    def interval_s(self) -> float:
+        """The usual time between two pictures in seconds, as claimed, or 1/25 where nothing sensible is claimed."""
+        rate = self.stream.average_rate or self.stream.guessed_rate
+        return 1 / float(rate) if rate and 0.01 <= rate <= 480 else 1 / 25
+
+    def packets(self) -> Iterator[Packet[Stream]]:
+        """The video's packets until the end or until `cancelled`; the last ones, empty, flush the decoder."""
+        failures = 0
+        while True:
+            # All streams are walked, so that `cancelled` is asked also while only sound comes.
+            try:
+                for packet in self._container.demux():
+                    if self._options.cancelled():
+                        return
+                    failures = 0
+                    if packet.stream.index == self.stream.index:
+                        yield packet
+                return
+            except av.error.InvalidDataError as error:
+                failures += 1
+                if failures >= DEMUX_ERRORS:
+                    raise self._explain(error) from error
+                self._lost(error)
+            except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
+                raise self._explain(error) from error
+
+    def decode(self, packet: Packet[Stream]) -> list[VideoFrame]:
+        """The whole pictures that come out of a packet; damaged ones are counted and left out."""
+        try:
+            pictures = [picture for picture in packet.decode() if isinstance(picture, VideoFrame)]
+        except (av.FFmpegError, ValueError) as error:
+            self._lost(error)
+            return []
+        whole = [picture for picture in pictures if not picture.is_corrupt]
+        for _ in range(len(pictures) - len(whole)):
+            self._options.on_drop("corrupt")
+        self._pictures += len(whole)
+        return whole
+
+    def require_pictures(self) -> None:
+        """At the end of a recording: an error unless there was a picture in it."""
+        if self._pictures:
+            return
+        if self._last_error is not None:
+            raise self._explain(self._last_error) from self._last_error
+        hint = "check that it was recorded to the end"
+        raise NoVideo(f"{self._address.shown} holds no picture; {hint}")
+
+    def _explain(self, error: Exception) -> StreamError:
+        return explain(error, self._address, self._options, opening=False)
+
+    def _lost(self, error: Exception) -> None:
+        self._last_error = error
+        self._options.on_drop("corrupt")
+
+
+def _open(address: Address, options: SourceOptions) -> InputContainer:
+    began = time.monotonic()
+    local = address.kind in ("file", "screen", "webcam")
+    try:
+        return av.open(
+            address.target,
+            format={"webcam": "v4l2", "screen": "x11grab"}.get(address.kind),
+            options=_container_options(address, options),
+            metadata_errors="replace",
+            timeout=None if local else (options.open_timeout_s, options.read_timeout_s),
+        )
+    except (av.FFmpegError, OSError, ValueError) as error:
+        took_s = time.monotonic() - began
+        raise explain(error, address, options, opening=True, took_s=took_s) from error
+
+
+def _container_options(address: Address, options: SourceOptions) -> dict[str, str]:
+    if address.kind in ("webcam", "screen"):
+        asked = {"framerate": address.parameters.get("fps", "")}
+        asked["video_size"] = address.parameters.get("size", "")
+        return {name: value for name, value in asked.items() if value}
+    if address.kind != "network":
+        return {}
+    patience = str(round(options.read_timeout_s * MICROSECONDS))
+    if address.scheme in ("rtsp", "rtsps"):
+        return {
+            "rtsp_transport": options.rtsp_transport,
+            "allowed_media_types": "video",
+            "timeout": patience,
+            # By default libav watches for seconds to measure a frame rate: 5.8 s with a camera of 5 fps.
+            "analyzeduration": "100000",
+            "fpsprobesize": "0",
+        }
+    if address.scheme in ("http", "https") and not address.live:
+        return {"rw_timeout": patience, "reconnect": "1", "reconnect_on_network_error": "1"}
+    return {"rw_timeout": patience, "fpsprobesize": "0"}
+
+
+def _pick_video(container: InputContainer, address: Address) -> VideoStream:
+    """The best moving picture; a song's cover is none."""
+    covers = Disposition.attached_pic
+    candidates = [stream for stream in container.streams.video if not stream.disposition & covers]
+    if not candidates:
+        kinds: set[str] = {stream.type for stream in container.streams if stream.type != "video"}
+        others = " and ".join(sorted(kinds)) or "a still picture"
+        raise NoVideo(f"{address.shown} holds no video, only {others}; give another source")
+    best = container.streams.best("video")
+    stream = best if isinstance(best, VideoStream) and best in candidates else candidates[0]
+    if stream.codec_context is None:
+        raise CodecUnsupported(
+            f"{address.shown}: there is no decoder for its video; send it as H.264"
+        )
+    _set_threads(stream, address)
+    return stream
+
+
+def _set_threads(stream: VideoStream, address: Address) -> None:
+    """A recording may be decoded ahead on several cores; a live picture must come out at once, and cameras may be many."""
+    if address.live:
+        stream.codec_context.thread_count = 1
+    else:
+        stream.codec_context.thread_count = min(4, os.cpu_count() or 1)
+        stream.thread_type = "AUTO"

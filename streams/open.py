@@ -1,0 +1,17 @@
+"""Open: the source behind an address."""
+
+from __future__ import annotations
+
+from streams.address import parse_address
+from streams.container import ContainerSource
+from streams.errors import AddressUnsupported
+from streams.source import Source, SourceOptions
+
+
+def open_source(url: str, *, name: str, options: SourceOptions | None = None) -> Source:
+    """The source behind an address, not yet opened: entering it opens it. AddressUnsupported where none can be."""
+    address = parse_address(url)
+    options = options or SourceOptions()
+    if address.kind == "test":
+        raise AddressUnsupported(f"{url}: the test pattern cannot be shown")
+    return ContainerSource(address, name=name, options=options)

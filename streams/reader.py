@@ -1,0 +1,228 @@
+"""StreamReader: the thread that keeps one stream coming, whatever happens to its source."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Literal
+
+from streams.address import parse_address
+from streams.continuity import Continuity
+from streams.errors import (
+    AddressUnsupported,
+    AuthenticationFailed,
+    ConnectionFailed,
+    SourceEnded,
+    SourceStalled,
+    SourceTimedOut,
+    StreamError,
+)
+from streams.frame import Frame
+from streams.journal import Journal, ReaderStatus
+from streams.mailbox import Mailbox
+from streams.reading import ReaderOptions
+from streams.sampler import Sampler
+
+logger = logging.getLogger(__name__)
+
+# How often a thread that waits for room looks whether it was told to stop.
+PUT_PATIENCE_S = 0.2
+
+
+def _nothing() -> None:
+    """Wake nobody."""
+
+
+class StreamReader:
+    """Reads one stream on a thread of its own and puts its sampled frames into `mailbox`, calling `wake` after each.
+
+    A live source that is lost is opened again, for ever; stream time and frame numbers go on. A recording ends, or fails where
+    opening it again would not help. `wake` is also called when it is over. Making one raises AddressUnsupported.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str,
+        mailbox: Mailbox,
+        options: ReaderOptions | None = None,
+        wake: Callable[[], None] = _nothing,
+    ) -> None:
+        self._url = url
+        self._address = parse_address(url)
+        self._name = name
+        self._mailbox = mailbox
+        self._options = options or ReaderOptions()
+        self._wake = wake
+        self._sampler = Sampler(self._options.fps)
+        self._journal = Journal()
+        self._continuity = Continuity()
+        self._live = self._address.live
+        self._delays: Iterator[float] = self._options.backoff.delays()
+        self._stopping = threading.Event()
+        self._fresh = True
+        self._last_picture_s: float | None = None
+        self._pace_from: tuple[float, float] | None = None
+        self._thread = threading.Thread(target=self._run, name=f"stream-{name}", daemon=True)
+
+    @property
+    def source(self) -> str:
+        """The address without its credentials."""
+        return self._address.shown
+
+    def start(self) -> None:
+        """Begin reading. Once only."""
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> bool:
+        """End reading and wait up to `timeout` seconds for it. False where the thread still hangs in a call of libav's.
+
+        Such a thread ends by itself when its timeout is over, puts no more frames, and does not keep the process alive.
+        """
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        if self._thread.is_alive():
+            logger.warning("stream %s: still opening %s; left to itself", self._name, self.source)
+        if self._journal.status(live=False, backpressure=0, silent=False).state != "failed":
+            self._journal.enter("ended")
+        return not self._thread.is_alive()
+
+    def status(self) -> ReaderStatus:
+        """What is known now; from any thread."""
+        return self._journal.status(
+            live=self._live,
+            backpressure=self._mailbox.dropped,
+            silent=self._silent_for() > self._options.stall_timeout_s / 2,
+        )
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set() and self._again(self._read_once()):
+                pass
+        finally:
+            self._wake()
+
+    def _again(self, error: StreamError | None) -> bool:
+        """Whether the source is to be opened again after it ended so; waits for it as long as is fit."""
+        if self._stopping.is_set():
+            return False
+        if error is None:
+            if not self._options.loop:
+                self._journal.enter("ended")
+            return self._options.loop
+        if self._is_final(error):
+            logger.error("stream %s: %s", self._name, error.message)
+            self._journal.enter("failed", error)
+            return False
+        refused = isinstance(error, AuthenticationFailed)
+        delay_s = self._options.backoff.longest() if refused else next(self._delays)
+        state: Literal["connecting", "reconnecting"] = (
+            "reconnecting" if self._journal.openings else "connecting"
+        )
+        self._journal.enter(state, error)
+        logger.warning("stream %s: %s; opened again in %.1f s", self._name, error.message, delay_s)
+        self._await_source(delay_s)
+        return True
+
+    def _is_final(self, error: StreamError) -> bool:
+        if isinstance(error, AddressUnsupported):
+            return True
+        if self._live:
+            return False
+        # A recording on a server may come into reach; one that broke off would begin from its start.
+        passing = isinstance(error, ConnectionFailed | SourceTimedOut)
+        return not (passing and self._address.kind == "network" and not self._journal.received)
+
+    def _await_source(self, delay_s: float) -> None:
+        """Wait so long, or until a source that was out of reach is there again."""
+        until_s = self._options.monotonic() + delay_s
+        gone = False
+        while (left_s := until_s - self._options.monotonic()) > 0:
+            if self._stopping.wait(min(left_s, self._options.knock_s)):
+                return
+            there = self._options.reachable(self._address)
+            if there and gone:
+                self._delays = self._options.backoff.delays()
+                return
+            gone = gone or not there
+
+    def _read_once(self) -> StreamError | None:
+        """Open the source and read it until it is over: why, or None where a recording came to its end."""
+        self._fresh = True
+        self._last_picture_s = None
+        self._continuity.reopen()
+        options = replace(
+            self._options.source,
+            keep=self._keep,
+            on_drop=self._journal.lose,
+            cancelled=self._cancelled,
+        )
+        try:
+            with self._options.opener(self._url, name=self._name, options=options) as source:
+                self._live = source.live
+                self._last_picture_s = self._options.monotonic()
+                for frame in source:
+                    self._deliver(self._continuity.move(frame))
+        except StreamError as error:
+            return error
+        except (
+            Exception
+        ):  # The border where a stream ends: nothing that a source does may end the daemon.
+            logger.exception("stream %s: unexpected error", self._name)
+            return StreamError(f"{self.source}: unexpected error; the log holds its traceback")
+        return self._loss()
+
+    def _loss(self) -> StreamError | None:
+        if not self._live or self._stopping.is_set():
+            return None
+        if self._stalled():
+            silence = f"no picture for {self._options.stall_timeout_s:g} s, though data comes"
+            return SourceStalled(f"{self.source}: {silence}; check the camera")
+        return SourceEnded(
+            f"{self.source} stopped sending; check the camera if it does not come back"
+        )
+
+    def _keep(self, pts_s: float) -> bool:
+        """Take note of a decoded picture; whether it is sampled."""
+        now_s = self._options.monotonic()
+        self._last_picture_s = now_s
+        self._journal.receive(self._options.source.clock())
+        if self._fresh:
+            self._fresh = False
+            self._delays = self._options.backoff.delays()
+            self._journal.opened()
+            logger.info("stream %s: live from %s", self._name, self.source)
+        return self._sampler.keep(self._continuity.place(pts_s, now_s, live=self._live))
+
+    def _deliver(self, frame: Frame) -> None:
+        if not self._live and self._options.speed != "max":
+            frame = self._paced(frame, float(self._options.speed))
+        while not self._stopping.is_set():
+            if self._mailbox.put(frame, PUT_PATIENCE_S):
+                self._journal.sample()
+                self._wake()
+                return
+            if self._mailbox.closed:
+                self._stopping.set()
+
+    def _paced(self, frame: Frame, speed: float) -> Frame:
+        """The frame at the moment it is due, which is when it counts as captured."""
+        now_s = self._options.monotonic()
+        began_s, first_s = self._pace_from = self._pace_from or (now_s, frame.pts_s)
+        self._stopping.wait(max(0.0, began_s + (frame.pts_s - first_s) / speed - now_s))
+        return replace(frame, captured_utc=self._options.source.clock())
+
+    def _silent_for(self) -> float:
+        """Seconds since the last picture of an opened live source, else 0."""
+        since_s = self._last_picture_s
+        return 0.0 if since_s is None or not self._live else self._options.monotonic() - since_s
+
+    def _stalled(self) -> bool:
+        return self._silent_for() > self._options.stall_timeout_s
+
+    def _cancelled(self) -> bool:
+        return self._stopping.is_set() or self._stalled()

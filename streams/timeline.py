@@ -1,0 +1,53 @@
+"""Timeline: stream time made of time stamps as sources really give them: missing, repeated, running back, jumping."""
+
+from __future__ import annotations
+
+# A step back within this is a stamp out of order: time stands until it is caught up with.
+REPEAT_S = 1.0
+# A live source's stamp this far ahead of its arrival is a jump, not time that passed.
+LIVE_JUMP_S = 10.0
+# A recording may leave out an hour in which nothing moved, not more.
+FILE_JUMP_S = 3600.0
+
+
+class Timeline:
+    """Turns the raw stamps of one opening of a source into seconds that start at 0 and never fall.
+
+    A gap that stamps cannot tell is taken from the pictures' arrival when the source is live, else from `interval_s`, its usual
+    time between two pictures.
+    """
+
+    def __init__(self, *, live: bool, interval_s: float) -> None:
+        assert interval_s > 0, interval_s
+        self._live = live
+        self._interval_s = interval_s
+        self._offset_s: float | None = None
+        self._now_s: float | None = None
+        self._arrived_s = 0.0
+
+    def at(self, stamp_s: float | None, arrived_s: float) -> float:
+        """Stream time of the next picture: its stamp in seconds, if it has one, and its arrival on a monotonic clock."""
+        gap_s = self._interval_s
+        if self._live:
+            gap_s = max(gap_s, arrived_s - self._arrived_s)
+        self._arrived_s = arrived_s
+        if self._now_s is None:
+            self._now_s = 0.0
+        else:
+            self._now_s += self._step(stamp_s, self._now_s, gap_s)
+        if stamp_s is not None and self._offset_s is None:
+            self._offset_s = self._now_s - stamp_s
+        return self._now_s
+
+    def _step(self, stamp_s: float | None, now_s: float, gap_s: float) -> float:
+        if stamp_s is None:
+            self._offset_s = None
+            return gap_s
+        if self._offset_s is None:
+            return gap_s
+        step_s = stamp_s + self._offset_s - now_s
+        furthest_s = gap_s + LIVE_JUMP_S if self._live else FILE_JUMP_S
+        if step_s < -REPEAT_S or step_s > furthest_s:
+            self._offset_s = None
+            return gap_s
+        return max(0.0, step_s)
