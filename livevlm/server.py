@@ -173,6 +173,7 @@ class Server:
             client.open()
             async for message in socket:
                 client.receive(message)
+                await asyncio.sleep(0)  # lets the writer send what was said before more is asked
         except ConnectionClosed:
             pass  # it has left
         except Exception:

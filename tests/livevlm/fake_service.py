@@ -1,7 +1,7 @@
 """FakeService: a small real service with a thread of its own, that answers what its questions tell it to.
 
-The text of a question says what happens: "hold" waits until `release` or a cancellation, "many N" answers in N chunks, "fail" fails,
-"full" is refused; anything else is answered "You asked: ...".
+The text of a question says what happens: "hold" waits until `release` or a cancellation, "many N" answers in N chunks, "fail"
+fails, "full" is refused; anything else is answered "You asked: ...".
 """
 
 from __future__ import annotations
