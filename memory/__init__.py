@@ -1,0 +1,33 @@
+"""Keys and values at rest: what a stream's memory keeps, and what a question gets back from it."""
+
+from memory.index import IndexKind
+from memory.kv import KVBlock, KVShape
+from memory.readers import PositionAgnosticRetrieval, ReadAll, Reader, ReKV, TimeSpan
+from memory.recall import Recall, Span, Tiers, attended, evidence
+from memory.retention import KeepAll, Retention, VisionSinkBucketing
+from memory.rope import Rope
+from memory.store import Context, MemoryOptions, MemoryStats, StreamMemory
+
+__all__ = [
+    "Context",
+    "IndexKind",
+    "KVBlock",
+    "KVShape",
+    "KeepAll",
+    "MemoryOptions",
+    "MemoryStats",
+    "PositionAgnosticRetrieval",
+    "ReKV",
+    "ReadAll",
+    "Reader",
+    "Recall",
+    "Retention",
+    "Rope",
+    "Span",
+    "StreamMemory",
+    "TimeSpan",
+    "Tiers",
+    "VisionSinkBucketing",
+    "attended",
+    "evidence",
+]

@@ -1,0 +1,104 @@
+"""TokenPool: the preallocated tensors that hold a stream's tokens, in stream order, the same number in every layer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from memory.kv import KVBlock, KVShape
+
+
+class TokenPool:
+    """Keys and values (L, G, capacity, D) of `len(pool)` tokens, with times, utcs and frames (L, capacity) kept on the host.
+
+    After a compaction layers may hold different tokens, but always equally many. A pool that may not grow refuses what does not fit; one that
+    may grow doubles.
+    """
+
+    def __init__(self, shape: KVShape, capacity: int, *, grows: bool, dtype: torch.dtype, device: torch.device) -> None:
+        assert capacity > 0, capacity
+        self._shape, self._grows, self._length = shape, grows, 0
+        self._keys = torch.zeros(shape.layers, shape.kv_heads, capacity, shape.head_dim, dtype=dtype, device=device)
+        self._values = torch.zeros_like(self._keys)
+        self._times = torch.zeros(shape.layers, capacity, dtype=torch.float64)
+        self._utcs = torch.zeros_like(self._times)
+        self._frames = torch.zeros(shape.layers, capacity, dtype=torch.int64)
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def capacity(self) -> int:
+        """Tokens that fit without growing."""
+        return int(self._keys.shape[2])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of keys and values, allocated whether used or not."""
+        return self._keys.nbytes + self._values.nbytes
+
+    @property
+    def keys(self) -> Tensor:
+        """A view (L, G, N, D) of the position-free keys; the next append or compaction may change it."""
+        return self._keys[:, :, : self._length]
+
+    @property
+    def values(self) -> Tensor:
+        """A view (L, G, N, D) of the values; the next append or compaction may change it."""
+        return self._values[:, :, : self._length]
+
+    @property
+    def times(self) -> Tensor:
+        """A view (L, N) of the tokens' stream seconds."""
+        return self._times[:, : self._length]
+
+    @property
+    def utcs(self) -> Tensor:
+        """A view (L, N) of the tokens' POSIX seconds."""
+        return self._utcs[:, : self._length]
+
+    @property
+    def frames(self) -> Tensor:
+        """A view (L, N) of the tokens' frame numbers."""
+        return self._frames[:, : self._length]
+
+    def append(self, block: KVBlock) -> None:
+        """Add the block's tokens at the end."""
+        start, stop = self._length, self._length + len(block)
+        if stop > self.capacity:
+            assert self._grows, f"{stop} tokens do not fit a pool of {self.capacity}"
+            self._grow(stop)
+        self._keys[:, :, start:stop] = block.keys
+        self._values[:, :, start:stop] = block.values
+        self._times[:, start:stop] = block.times
+        self._utcs[:, start:stop] = block.utcs
+        self._frames[:, start:stop] = block.frames
+        self._length = stop
+
+    def compact(self, start: int, stop: int, keep: Tensor) -> None:
+        """Of the tokens start..stop keep those at start + keep (L, M), rising in each layer; what follows moves up."""
+        length, dropped = self._length, stop - start - keep.shape[1]
+        assert 0 <= start <= stop <= length and dropped >= 0, (start, stop, length, keep.shape)
+        rest = torch.arange(stop - start, length - start, device=keep.device).expand(keep.shape[0], -1)
+        source = torch.cat((keep, rest), dim=1) + start
+        end = length - dropped
+        index = source.to(self._keys.device)[:, None, :, None].expand(-1, self._shape.kv_heads, -1, self._shape.head_dim)
+        # gather makes a copy, so reading and writing do not overlap.
+        for tensor in (self._keys, self._values):
+            tensor[:, :, start:end] = tensor.gather(2, index)
+        for meta in (self._times, self._utcs, self._frames):
+            meta[:, start:end] = meta.gather(1, source.to(meta.device))
+        self._length = end
+
+    def _grow(self, needed: int) -> None:
+        capacity = max(needed, 2 * self.capacity)
+
+        def bigger(old: Tensor, dim: int) -> Tensor:
+            size = list(old.shape)
+            size[dim] = capacity
+            new = old.new_zeros(size)
+            new.narrow(dim, 0, old.shape[dim]).copy_(old)
+            return new
+
+        self._keys, self._values = bigger(self._keys, 2), bigger(self._values, 2)
+        self._times, self._utcs, self._frames = (bigger(meta, 1) for meta in (self._times, self._utcs, self._frames))

@@ -1,0 +1,111 @@
+"""Recall: what a question gets to read, gathered out of the memory; and the spans of stream that an answer looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from memory.rope import Rope
+from memory.scoring import attention_mass
+
+
+@dataclass(frozen=True, slots=True)
+class Tiers:
+    """How many tokens of each tier, oldest first: pinned prompt, long-term, short-term."""
+
+    prompt: int
+    long: int
+    short: int
+
+    def __post_init__(self) -> None:
+        assert min(self.prompt, self.long, self.short) >= 0, self
+
+    @property
+    def video(self) -> int:
+        """Tokens that are not the prompt's."""
+        return self.long + self.short
+
+    @property
+    def total(self) -> int:
+        """All tokens."""
+        return self.prompt + self.video
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """A copy of some tokens in stream order: prompt, then long-term, then short-term. Later writes cannot disturb it.
+
+    keys, values: (L, G, N, D), the keys position-free. times, utcs, frames: (L, N). Positions are given on the way out and are contiguous,
+    0..N-1, whatever was left out between.
+    """
+
+    keys: Tensor
+    values: Tensor
+    times: Tensor
+    utcs: Tensor
+    frames: Tensor
+    tiers: Tiers
+
+    def __post_init__(self) -> None:
+        assert self.keys.shape == self.values.shape, (self.keys.shape, self.values.shape)
+        assert self.keys.shape[2] == self.tiers.total == self.times.shape[1], (self.keys.shape, self.tiers)
+
+    def __len__(self) -> int:
+        return self.tiers.total
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of the stream, its ends in stream seconds and in POSIX seconds, with its share of the attention on the video."""
+
+    from_s: float
+    to_s: float
+    from_utc: float
+    to_utc: float
+    score: float
+    tier: Literal["short", "long"]
+
+
+def attended(recall: Recall, rope: Rope, queries: Tensor) -> Tensor:
+    """How much a question's last token looks at each recalled token: (L, N), the mean over heads.
+
+    queries: (L, H, R, D), position-free, of the question's last tokens, which follow the recalled ones.
+    """
+    tokens = len(recall)
+    here = torch.arange(tokens, device=recall.keys.device)
+    asked = torch.tensor([tokens])
+    rows = []
+    for keys, query in zip(recall.keys, queries, strict=True):
+        # The asking token stands in for itself as the last key, with nothing of interest on it: it takes no part in the shares.
+        mass = attention_mass(rope.rotate(query[:, -1:], asked), torch.cat((rope.rotate(keys, here), keys[:, -1:]), dim=1))
+        rows.append(mass[:-1])
+    return torch.stack(rows)
+
+
+def evidence(recall: Recall, mass: Tensor, limit: int) -> tuple[Span, ...]:
+    """The frames that got the most attention (L, N), neighbours joined into spans, best first; at most `limit` frames are taken."""
+    video = slice(recall.tiers.prompt, None)
+    weights, frames = mass[:, video].double().cpu(), recall.frames[:, video]
+    if frames.numel() == 0 or limit < 1:
+        return ()
+    numbers, place = frames.unique(return_inverse=True)
+    share = torch.zeros(len(numbers), dtype=torch.float64).scatter_add_(0, place.flatten(), weights.flatten())
+    share /= share.sum().clamp_min(1e-12)
+    best = share.topk(min(limit, len(numbers))).indices.sort().values
+    first_short = frames[:, recall.tiers.long :].min() if recall.tiers.short else None
+    spans: list[Span] = []
+    last = -2
+    for number in best.tolist():
+        at = frames == numbers[number]
+        time, utc = float(recall.times[:, video][at][0]), float(recall.utcs[:, video][at][0])
+        tier: Literal["short", "long"] = "short" if first_short is not None and numbers[number] >= first_short else "long"
+        if number == last + 1 and spans[-1].tier == tier:
+            joined = spans.pop()
+            spans.append(Span(joined.from_s, time, joined.from_utc, utc, joined.score + float(share[number]), tier))
+        else:
+            spans.append(Span(time, time, utc, utc, float(share[number]), tier))
+        last = number
+    return tuple(sorted(spans, key=lambda span: span.score, reverse=True))

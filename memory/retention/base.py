@@ -1,0 +1,20 @@
+"""The retention protocol."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+
+class Retention(Protocol):
+    """Chooses what stays of the long-term memory."""
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the long-term memory is held to its budget; if not, `keep` is never called."""
+        ...
+
+    def keep(self, scores: Tensor, budget: int) -> Tensor:
+        """Scores (L, N) of the long-term tokens, N > budget -> (L, budget) indices that stay, rising in each layer."""
+        ...
