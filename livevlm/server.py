@@ -180,11 +180,17 @@ class Server:
             logger.exception("a session failed and is closed")
             await self._close(socket, INTERNAL_ERROR, "internal error")
         finally:
-            client.leave()
+            self._leave(client)
             await writer
             del self._clients[socket]
             self._metrics.client_gone()
             self._changed.set()
+
+    def _leave(self, client: Connection) -> None:
+        try:
+            client.leave()
+        except Exception:
+            logger.exception("the questions of a client that left could not be cancelled")
 
     def _session(self, socket: ServerConnection) -> Session:
         assert socket.request is not None

@@ -34,13 +34,26 @@ def on_loop(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
     return run
 
 
+class WatchedMetrics(Metrics):
+    """Metrics that remember without being scraped whether a slow client was closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slow_clients = 0
+
+    def slow_client_closed(self) -> None:
+        """Count it twice."""
+        super().slow_client_closed()
+        self.slow_clients += 1
+
+
 @dataclass(frozen=True)
 class Running:
     """A server that listens, and what it serves."""
 
     server: Server
     service: FakeService
-    metrics: Metrics
+    metrics: WatchedMetrics
 
     @property
     def address(self) -> str:
@@ -58,7 +71,7 @@ async def running(
     *streams: str, options: ServerOptions | None = None, host: str = "127.0.0.1"
 ) -> AsyncIterator[Running]:
     """A server on a free port, with streams of these names ("front" when there are none)."""
-    metrics = Metrics()
+    metrics = WatchedMetrics()
     with FakeService(*streams) as service:
         metrics.observe_streams(service.streams)
         server = Server(service, host=host, port=0, metrics=metrics, options=options)

@@ -18,7 +18,7 @@ from livevlm.errors import ListenFailed
 from livevlm.metrics import Metrics
 from livevlm.server import Server, ServerOptions
 from tests.livevlm.fake_service import FakeService
-from tests.livevlm.serving import Peer, Running, ask, joined, on_loop, running
+from tests.livevlm.serving import Peer, Running, WatchedMetrics, ask, joined, on_loop, running
 
 ANSWER_EVENTS = [
     "response.created",
@@ -261,11 +261,12 @@ async def test_a_client_that_does_not_read_is_closed_and_others_are_not() -> Non
     options = ServerOptions(max_outgoing_bytes=50_000, close_timeout_s=0.1)
     async with running(*names, options=options) as where, joined(where) as other:
         writer = await deaf_client(where)
-        while not sample(where.metrics, "livevlm_ws_slow_consumer_closes_total"):
+        while not where.metrics.slow_clients:
             writer.write(10 * frame('{"type":"stream.list"}'))
             await asyncio.sleep(0)
+        assert sample(where.metrics, "livevlm_ws_slow_consumer_closes_total") == 1
         while sample(where.metrics, "livevlm_ws_connections") > 1:
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.01)
         writer.close()
         response_id = await other.ask("how are you?", streams=["camera-7"])
         done = (await other.until("response.done"))[-1]
@@ -279,7 +280,7 @@ async def test_a_late_reader_learns_that_it_was_too_slow() -> None:
     options = ServerOptions(max_outgoing_bytes=50_000, close_timeout_s=30)
     async with running(*names, options=options) as where, joined(where) as peer:
         peer.socket.transport.pause_reading()
-        while not sample(where.metrics, "livevlm_ws_slow_consumer_closes_total"):
+        while not where.metrics.slow_clients:
             for _ in range(10):
                 await peer.send({"type": "stream.list"})
             await asyncio.sleep(0)
@@ -306,7 +307,7 @@ async def test_a_bug_in_the_service_ends_one_session_only(caplog: pytest.LogCapt
         def cancel(self, question_id: str) -> bool:
             raise ZeroDivisionError("a bug")
 
-    metrics = Metrics()
+    metrics = WatchedMetrics()
     with Broken() as service, caplog.at_level(logging.ERROR, "livevlm.server"):
         async with Server(service, host="127.0.0.1", port=0, metrics=metrics) as server:
             where = Running(server, service, metrics)
@@ -402,7 +403,7 @@ def test_answers_for_a_loop_that_is_closed_are_dropped() -> None:
 
         async def ask_and_go() -> None:
             async with Server(service, host="127.0.0.1", port=0, metrics=Metrics()) as server:
-                async with joined(Running(server, service, Metrics())) as peer:
+                async with joined(Running(server, service, WatchedMetrics())) as peer:
                     await peer.ask("hold")
 
         service.cancelled = ForgetfulList()
