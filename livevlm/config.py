@@ -143,7 +143,7 @@ class AnswerConfig(Section):
 class StreamConfig(Section):
     """One source of video. It has either `url` or `url_env`."""
 
-    url: str = _setting("", "file, rtsp://, http(s)://, webcam:0, /dev/videoN, dir: or test:")
+    url: str = _setting("", "file, rtsp://, http(s)://, webcam:0, /dev/videoN, screen: or test:")
     url_env: str = _setting("", "variable that holds the url: keeps passwords out of files")
     fps: float = _setting(0.0, "frames a second taken; 0: ingest.fps", ge=0, le=240)
     speed: Positive | Literal["max"] = _setting(1.0, 'files only: times real time, or "max"')

@@ -7,7 +7,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from livevlm.cli.output import evidence_line, print_json
+from livevlm.cli.output import event_json, evidence_line, print_json
 from livevlm.cli.parsing import (
     add_json,
     add_server,
@@ -19,8 +19,9 @@ from livevlm.cli.parsing import (
 )
 from livevlm.client import AskOptions, Reply, connect, error_from
 from livevlm.errors import ConfigError, DeadlineExceeded
-from livevlm.messages import Answer, AnswerChunk, AnswerEvent, Recalled
-from livevlm.wire import as_of_json, evidence_json, failure_json, timings_json
+from livevlm.messages import Answer, AnswerChunk, AnswerEvent
+
+GRACE_S = 5.0  # the daemon keeps the deadline itself; this much later it is not waited for
 
 
 def main(argv: Sequence[str]) -> int:
@@ -54,9 +55,7 @@ async def _ask(args: argparse.Namespace) -> Answer:
     time = time_range(args)
     try:
         async with (
-            asyncio.timeout(
-                args.timeout + 5
-            ),  # the daemon keeps the deadline; this is for when it cannot
+            asyncio.timeout(args.timeout + GRACE_S),
             connect(args.server, token=token(args)) as client,
         ):
             reply = await client.ask(args.question, stream=args.stream, time=time, options=options)
@@ -92,16 +91,3 @@ def _print_evidence(answer: Answer) -> None:
     for evidence in answer.evidence:
         print(f"  seen: {evidence_line(evidence)}")
     sys.stdout.flush()
-
-
-def event_json(event: AnswerEvent) -> dict[str, object]:
-    """One event as a line of --json: `evidence`, then `delta`s, then the `answer`."""
-    if isinstance(event, AnswerChunk):
-        return {"type": "delta", "text": event.text}
-    spans = [evidence_json(evidence) for evidence in event.evidence]
-    seen: dict[str, object] = {"as_of": as_of_json(event.as_of), "evidence": spans}
-    if isinstance(event, Recalled):
-        return {"type": "evidence"} | seen
-    answer = {"stream": event.stream, "text": event.text, "status": event.status}
-    end = {"timings": timings_json(event.timings), "error": failure_json(event.failure)}
-    return {"type": "answer"} | answer | seen | end

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from livevlm.messages import Evidence
+from livevlm.messages import AnswerChunk, AnswerEvent, Evidence, Recalled
+from livevlm.wire import as_of_json, evidence_json, failure_json, timings_json
 
 
 def print_json(value: Mapping[str, object]) -> None:
@@ -45,11 +46,25 @@ def time_of_day(utc: float) -> str:
     return datetime.fromtimestamp(utc).strftime("%H:%M:%S")
 
 
-def evidence_line(evidence: Evidence) -> str:
-    """One span that an answer was given from, for people."""
+def evidence_line(evidence: Evidence, *, day: bool = True) -> str:
+    """One span that an answer was given from, for people; with `day`, also the time of day."""
     span = f"{clock(evidence.from_s)} - {clock(evidence.to_s)}"
-    seen = f"{time_of_day(evidence.from_utc)} - {time_of_day(evidence.to_utc)}"
-    return f"{evidence.stream}  {span}  ({seen})  {evidence.tier}-term  score {evidence.score:.3f}"
+    if day:
+        span += f"  ({time_of_day(evidence.from_utc)} - {time_of_day(evidence.to_utc)})"
+    return f"{evidence.stream}  {span}  {evidence.tier}-term  score {evidence.score:.3f}"
+
+
+def event_json(event: AnswerEvent) -> dict[str, object]:
+    """One event as a line of --json: `evidence`, then `delta`s, then the `answer`."""
+    if isinstance(event, AnswerChunk):
+        return {"type": "delta", "text": event.text}
+    spans = [evidence_json(evidence) for evidence in event.evidence]
+    seen: dict[str, object] = {"as_of": as_of_json(event.as_of), "evidence": spans}
+    if isinstance(event, Recalled):
+        return {"type": "evidence"} | seen
+    answer = {"stream": event.stream, "text": event.text, "status": event.status}
+    end = {"timings": timings_json(event.timings), "error": failure_json(event.failure)}
+    return {"type": "answer"} | answer | seen | end
 
 
 def size(count: float) -> str:

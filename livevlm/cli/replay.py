@@ -1,0 +1,132 @@
+"""`livevlm replay`: watch a recording without a daemon, and answer each question from what was seen up to its time."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from livevlm.assembly import build_backbone, build_engine
+from livevlm.cli import fail
+from livevlm.cli.logs import start_logging
+from livevlm.cli.output import clock, event_json, evidence_line, print_json
+from livevlm.cli.parsing import add_config, add_json, loaded, parser_for
+from livevlm.cli.questions import read_questions
+from livevlm.config import Config
+from livevlm.errors import ConfigError
+from livevlm.layers import Setting
+from livevlm.messages import Answer
+from livevlm.metrics import Metrics
+from livevlm.replay import Feed, Pace, TimedQuestion, replay, stream_of
+from livevlm.wire import posix_seconds
+from streams import Sampler, SourceOptions, StreamError, is_live, open_source, redact
+
+UNREACHABLE, PARTIAL = 3, 6
+_SETTINGS = {
+    "fps": ("ingest", "fps"),
+    "retention": ("memory", "retention"),
+    "budget_tokens": ("memory", "budget_tokens"),
+    "model": ("model", "name"),
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Replay, print the answers; exit code 6 where one of them failed."""
+    args = _parser().parse_args(argv)
+    start_logging(0 if args.verbose else -1)
+    config = loaded(args, flags=_flags(args)).config
+    questions = read_questions(args.ask, args.questions, config.answer)
+    answered = 0
+    try:
+        if is_live(args.video):
+            raise ConfigError(f"{redact(args.video)} is live; replay needs a recording")
+        well = True
+        for timed, answer in _replay(args, config, questions):
+            _print(timed, answer, args)
+            answered += 1
+            well = well and answer.failure is None
+    except StreamError as error:
+        return fail(error.message, PARTIAL if answered else UNREACHABLE)
+    return 0 if well else PARTIAL
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = parser_for("replay", __doc__ or "")
+    parser.add_argument("video", metavar="VIDEO", help="a file, or test:")
+    add_config(parser)
+    parser.add_argument(
+        "--ask",
+        action="append",
+        default=[],
+        metavar="T=QUESTION",
+        help='ask at a stream time in seconds, as "12.5=what is red?"; without one, at the end',
+    )
+    parser.add_argument("--questions", type=Path, metavar="FILE", help="JSON Lines: at, question")
+    parser.add_argument("--fps", metavar="N", help="frames a second looked at")
+    parser.add_argument("--retention", metavar="NAME", help="what stays when the budget is full")
+    parser.add_argument("--budget-tokens", metavar="N", help="long-term tokens")
+    parser.add_argument("--model", metavar="M", help="bundled, a folder, or a Hugging Face name")
+    parser.add_argument(
+        "--speed", type=_speed, default="max", metavar="X", help="max, or times real time"
+    )
+    parser.add_argument(
+        "--start", type=_start, default=None, metavar="T", help="UTC of the first frame, RFC 3339"
+    )
+    parser.add_argument("-v", "--verbose", action="store_true")
+    add_json(parser)
+    return parser
+
+
+def _flags(args: argparse.Namespace) -> tuple[Setting, ...]:
+    given = {name: getattr(args, name) for name in _SETTINGS}
+    return tuple(
+        Setting(_SETTINGS[name], value, f"--{name.replace('_', '-')}", True)
+        for name, value in given.items()
+        if value is not None
+    )
+
+
+def _replay(args: argparse.Namespace, config: Config, questions: list[TimedQuestion]):
+    backbone = build_backbone(config)
+    options = SourceOptions(
+        size=backbone.frame_size, keep=Sampler(config.ingest.fps).keep, clock=lambda: 0.0
+    )
+    with open_source(args.video, name="replay", options=options) as source:
+        feed = Feed(source, start_utc=args.start or 0.0, pace=Pace(speed=args.speed))
+        stream = stream_of(feed, redact(args.video))
+        engine = build_engine(backbone, config, [stream], Metrics())
+        yield from replay(engine, feed, questions)
+        engine.close()
+
+
+def _print(timed: TimedQuestion, answer: Answer, args: argparse.Namespace) -> None:
+    at_s = None if math.isinf(timed.at_s) else timed.at_s
+    if args.json:
+        asked = {"id": timed.question.id, "at": at_s, "question": timed.question.text}
+        print_json(asked | event_json(answer))
+        return
+    print(f"[{'end' if at_s is None else clock(at_s)}] {timed.question.text}")
+    failed = answer.failure
+    print(f"  {answer.text}" if failed is None else f"  no answer: {failed.message}")
+    for evidence in answer.evidence:
+        print(f"    seen: {evidence_line(evidence, day=args.start is not None)}")
+
+
+def _speed(text: str) -> float | str:
+    if text == "max":
+        return text
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = math.nan
+    if not 0 < speed < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no speed: write max, 1, 2.5 ...")
+    return speed
+
+
+def _start(text: str) -> float:
+    try:
+        return posix_seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
