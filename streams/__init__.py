@@ -8,6 +8,7 @@ from streams.frame import Frame
 from streams.journal import ReaderStatus
 from streams.mailbox import Mailbox
 from streams.open import open_source
+from streams.probe import ProbeReport, StampReport, probe
 from streams.reader import StreamReader
 from streams.reading import ReaderOptions
 from streams.recording import Recording
@@ -18,15 +19,18 @@ from streams.source import Source, SourceOptions
 __all__ = [
     "Frame",
     "Mailbox",
+    "ProbeReport",
     "ReaderOptions",
     "ReaderStatus",
     "Recording",
     "Sampler",
     "Source",
     "SourceOptions",
+    "StampReport",
     "StreamError",
     "StreamReader",
     "is_live",
     "open_source",
+    "probe",
     "redact",
 ]

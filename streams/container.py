@@ -16,10 +16,12 @@ from streams.address import Address
 from streams.frame import Frame
 from streams.libav import Video
 from streams.source import SourceOptions
-from streams.timeline import Timeline
+from streams.timeline import Stamper, Timeline
 
 # Some encoders refresh pictures bit by bit and never send a keyframe; after this many the picture is whole.
 KEYFRAME_PATIENCE = 300
+# Taken where a source does not say how many pictures a second it has.
+USUAL_FPS = 25.0
 
 
 class ContainerSource:
@@ -54,9 +56,11 @@ class ContainerSource:
 
     def __iter__(self) -> Iterator[Frame]:
         assert self._video is not None, "a source is entered before it is read"
-        timeline = Timeline(live=self.live, interval_s=self._video.interval_s)
+        stamper = Stamper()
+        timeline = Timeline(live=self.live, interval_s=1 / (self._video.fps_claimed or USUAL_FPS))
         for index, picture in enumerate(self._pictures(self._video)):
-            pts_s = timeline.at(picture.time, time.monotonic())
+            stamp_s = stamper.choose(picture.time, _decoded_s(picture))
+            pts_s = timeline.at(stamp_s, time.monotonic())
             if self._options.keep(pts_s):
                 image = self._convert(picture)
                 yield Frame(self._name, index, pts_s, self._options.clock(), image)
@@ -83,3 +87,10 @@ class ContainerSource:
         rgb = self._reformatter.reformat(picture, width, height, format="rgb24", threads=1)
         image: npt.NDArray[np.uint8] = rgb.to_ndarray().astype(np.uint8, copy=False)
         return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def _decoded_s(picture: VideoFrame) -> float | None:
+    """When the picture was to be decoded, in seconds, where the container says."""
+    if picture.dts is None or picture.time_base is None:
+        return None
+    return float(picture.dts * picture.time_base)

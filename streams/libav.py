@@ -70,10 +70,10 @@ class Video:
         return None if length is None or length <= 0 else length / MICROSECONDS
 
     @property
-    def interval_s(self) -> float:
-        """The usual time between two pictures in seconds, as claimed, or 1/25 where nothing sensible is claimed."""
+    def fps_claimed(self) -> float | None:
+        """Pictures a second as the container claims, None where it claims nothing sensible."""
         rate = self.stream.average_rate or self.stream.guessed_rate
-        return 1 / float(rate) if rate and 0.01 <= rate <= 480 else 1 / 25
+        return float(rate) if rate and 0.01 <= rate <= 480 else None
 
     def packets(self) -> Iterator[Packet[Stream]]:
         """The video's packets until the end or until `cancelled`; the last ones, empty, flush the decoder."""

@@ -22,7 +22,7 @@ _ENCODED = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*%3A%2F%2F)[^\s'\"<>&]*%40", re
 _BARE = re.compile(r"(?<![\w/.-])[\w.%+~-]+:[^\s/@'\"<>]+@(?=[\w\[])")
 _PAIR = re.compile(rf"(?P<name>\b{_SECRET})=(?!\*\*\*)[^\s&;,/'\"<>]+", re.IGNORECASE)
 _HEADER = re.compile(r"(?P<head>authorization:\s*\w+\s+)[^\r\n]+", re.IGNORECASE)
-_HOST = re.compile(r"(?:\[[0-9a-f:.%]+\]|[^:@\[\]]*)(?::\d*)?", re.IGNORECASE)
+_PLAIN_HOST = re.compile(r"(?:\[[^\]@]*\]|[^:@\[\]/]*)/")
 
 
 def redact(text: str) -> str:
@@ -36,8 +36,8 @@ def redact(text: str) -> str:
 
 def _redact_address(match: re.Match[str]) -> str:
     place, mark, query = match["rest"].partition("?")
-    if "@" in query and not _HOST.fullmatch(re.split(r"[/#]", place)[0]):
-        # What stands before the question mark is no host: the mark is part of a password.
+    if "@" in query and ("/" not in place or not _PLAIN_HOST.match(place)):
+        # What looks like host and port may be user and password, the mark being part of it: better to hide too much.
         place, mark, query = match["rest"], "", ""
     _credentials, at, after = place.rpartition("@")
     shown = f"{HIDDEN}@{after}" if at else place

@@ -10,6 +10,29 @@ LIVE_JUMP_S = 10.0
 FILE_JUMP_S = 3600.0
 
 
+class Stamper:
+    """Chooses between the two stamps of a picture: the presentation stamp, until it has run back more often than the other.
+
+    Some files number their pictures wrongly (AVI has no presentation stamps, libav guesses them); then those are in order that
+    say when a picture was to be decoded.
+    """
+
+    def __init__(self) -> None:
+        self._last: list[float | None] = [None, None]
+        self._faults = [0, 0]
+
+    def choose(self, presented_s: float | None, decoded_s: float | None) -> float | None:
+        """The next picture's better stamp in seconds, None where it has none."""
+        for which, stamp_s in enumerate((presented_s, decoded_s)):
+            last_s = self._last[which]
+            if stamp_s is not None:
+                self._faults[which] += last_s is not None and stamp_s <= last_s
+                self._last[which] = stamp_s
+        if presented_s is None or (decoded_s is not None and self._faults[0] > self._faults[1]):
+            return decoded_s
+        return presented_s
+
+
 class Timeline:
     """Turns the raw stamps of one opening of a source into seconds that start at 0 and never fall.
 
