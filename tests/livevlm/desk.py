@@ -1,0 +1,95 @@
+"""Desk: a session and an engine across one table, without threads or sockets; ids and times are counted."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from livevlm.errors import QueueFull
+from livevlm.messages import AnswerEvent, Question, StreamStatus
+from livevlm.protocol import Cancel, Output, Session, SessionOptions, Submit
+from livevlm.wire import JsonObject, encode
+from tests.livevlm.fake_service import answer, stream_status
+
+NOW = 1_790_000_013.25
+
+
+class Desk:
+    """What the session says is in `said`; questions wait in `open` until they are answered."""
+
+    def __init__(self, *names: str, options: SessionOptions | None = None) -> None:
+        self.statuses: list[StreamStatus] = [stream_status(name) for name in names or ("front",)]
+        self.is_ready = True
+        self.said: list[dict[str, Any]] = []
+        self.questions: list[Question] = []
+        self.open: dict[str, Question] = {}
+        self.cancelled: list[str] = []
+        self._counts: Counter[str] = Counter()
+        ticks = itertools.count()
+        self.session = Session(
+            self,
+            options=options or SessionOptions(),
+            new_id=self._new_id,
+            clock=lambda: NOW + next(ticks) / 1000,
+        )
+        self.perform(self.session.opened())
+
+    def streams(self) -> Sequence[StreamStatus]:
+        """For the session."""
+        return self.statuses
+
+    def ready(self) -> bool:
+        """For the session."""
+        return self.is_ready
+
+    def info(self) -> dict[str, str]:
+        """For the session."""
+        return {"version": "0.1.0", "model": "bundled"}
+
+    def tell(self, event: object) -> list[dict[str, Any]]:
+        """The client says something (JSON text as it is, anything else as JSON); what the session said to it."""
+        text = event if isinstance(event, (str, bytes)) else json.dumps(event)
+        before = len(self.said)
+        self.perform(self.session.receive(text))
+        return self.said[before:]
+
+    def answer(self, question_id: str | None = None) -> list[dict[str, Any]]:
+        """The engine answers a question (the oldest one), or ends it if it was cancelled; what the session said."""
+        question = self.open.pop(question_id or next(iter(self.open)))
+        before = len(self.said)
+        answer(question, self.deliver, held=lambda held: held not in self.cancelled)
+        return self.said[before:]
+
+    def deliver(self, event: AnswerEvent) -> None:
+        """The engine says something."""
+        self.perform(self.session.deliver(event))
+
+    def perform(self, outputs: list[Output]) -> None:
+        """Do what the session wants done."""
+        for output in outputs:
+            if isinstance(output, Submit):
+                self._submit(output.question)
+            elif isinstance(output, Cancel):
+                self.cancelled.append(output.question_id)
+            else:
+                self.said.append(self._sent(output))
+
+    def _submit(self, question: Question) -> None:
+        if question.text == "full":
+            self.perform(self.session.refused(question.id, QueueFull("64 questions wait already")))
+            return
+        self.questions.append(question)
+        self.open[question.id] = question
+        self.perform(self.session.accepted(question.id))
+
+    def _new_id(self, kind: str) -> str:
+        self._counts[kind] += 1
+        return f"{kind}_{self._counts[kind]}"
+
+    def _sent(self, event: JsonObject) -> dict[str, Any]:
+        """An event as it arrives."""
+        sent: dict[str, Any] = json.loads(encode(event))
+        return sent
