@@ -108,7 +108,7 @@ class IngestConfig(Section):
     tokens_per_frame: int = _setting(0, "tokens a frame is reduced to; 0: the model's own", ge=0)
     reducer: str = _setting("pool", "how a frame's tokens are reduced", min_length=1)
     similarity: float = _setting(
-        0.0, "drop a frame at least this similar to the one before; 0: keep all", ge=0, le=1
+        0.0, "drop tokens this similar (cosine) to the frame before; 0: keep all", ge=0, le=1
     )
     mailbox_frames: int = _setting(16, "frames that may wait for the model, per stream", ge=1)
 
