@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from livevlm import __version__
@@ -19,6 +20,7 @@ from livevlm.cli.output import clock, size
 from livevlm.cli.parsing import parser_for, stream_flag
 from livevlm.metrics import Metrics
 from livevlm.server import Server, ServerOptions
+from streams import Recording
 from tests.livevlm.fake_service import FakeService, stream_status
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -364,6 +366,45 @@ def test_serve_refuses_what_cannot_be_served(run: Run, words: tuple[str, ...], s
     code, out, err = run(*words)
     assert (code, out) == (2, "")
     assert said in err
+
+
+def record(path: Path, seconds: int = 2) -> str:
+    """A short recording; gives back its path."""
+    with Recording(path, (64, 48), 10) as recording:
+        for number in range(10 * seconds):
+            recording.write(np.full((48, 64, 3), 5 * number, np.uint8))
+    return str(path)
+
+
+def test_probe_tells_what_a_source_is(run: Run, tmp_path: Path) -> None:
+    """Size, rate and health, for people and as JSON."""
+    video = record(tmp_path / "a.mp4")
+    code, out, err = run("probe", video)
+    assert (code, err) == (0, "")
+    assert "64x48" in out
+    assert "verdict:       well" in out
+    code, out, _ = run("probe", video, "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert (report["width"], report["height"], report["pictures"]) == (64, 48, 20)
+    assert report["healthy"] is True
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "said"),
+    [
+        ("none.mp4", 3, "STREAM_NOT_FOUND"),
+        ("rtsp://me:hunter2@127.0.0.1:1/x", 3, "STREAM_CONNECTION_FAILED"),
+        ("gopher://x", 2, "STREAM_ADDRESS_UNSUPPORTED"),
+        (__file__, 3, "STREAM_CORRUPT"),
+    ],
+)
+def test_probe_says_why_a_source_cannot_be_seen(run: Run, url: str, code: int, said: str) -> None:
+    """An unreachable camera is exit code 3, an impossible address 2; passwords are not repeated."""
+    found, out, err = run("probe", url)
+    assert (found, out) == (code, "")
+    assert said in err
+    assert "hunter2" not in err
 
 
 def test_a_stream_flag_may_hold_equals_signs() -> None:
