@@ -145,7 +145,7 @@ class Client:
                 await self._take(read_object(message))
         except ConnectionClosed as closed:
             self._end(lost(self._address, closed))
-        except ValueError as error:
+        except (ValueError, ArithmeticError) as error:
             self._end(ServerUnreachable(f"{self._address} does not speak {PROTOCOL}: {error}"))
         else:
             self._end(ServerUnreachable(f"the daemon at {self._address} closed the connection"))
