@@ -43,7 +43,7 @@ def corpus() -> list[str]:
 def layout_of(tokenizer: PreTrainedTokenizerFast) -> ChatLayout:
     """The tokenizer's chat template, cut at video and question."""
     return chat_layout(
-        lambda messages: tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True), "<video>\n"
+        lambda messages: tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True), "<video>"
     )
 
 

@@ -1,0 +1,67 @@
+"""StreamIngest: the write path of one stream, Frame -> FrameTokens -> KVBlock -> memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+
+from livevlm.backbone import Backbone
+from livevlm.decoder import ChunkPast
+from livevlm.messages import AsOf
+from livevlm.tokens import FrameTokens
+from livevlm.vision import FrameEncoder
+from memory import KVBlock, StreamMemory
+from streams import Frame
+
+Stage = Callable[[str, float], None]
+
+
+class StreamIngest:
+    """Runs a stream's frames through the model, a chunk at a time, and remembers them.
+
+    Whatever is handed in is in the memory when `add` returns: there is never a partial chunk that an answer would have to flush.
+    """
+
+    def __init__(
+        self, backbone: Backbone, memory: StreamMemory, encoder: FrameEncoder, *, score_queries: int, stage: Stage
+    ) -> None:
+        self._backbone, self.memory, self._encoder = backbone, memory, encoder
+        self._score_queries, self._stage = score_queries, stage
+        self.as_of: AsOf | None = None
+        self.frames_encoded = 0
+
+    @torch.inference_mode()
+    def add(self, frames: Sequence[Frame]) -> None:
+        """Encode, prefill and remember one chunk of frames."""
+        began = time.monotonic()
+        tokens = self._encoder.encode(frames)
+        seen = time.monotonic()
+        block = prefill(self._backbone, self.memory, tokens, self._score_queries)
+        filled = time.monotonic()
+        self.memory.append(block)
+        self._stage("vision", seen - began)
+        self._stage("prefill", filled - seen)
+        self._stage("compress", time.monotonic() - filled)
+        self.as_of = AsOf(stream_s=tokens[-1].pts_s, utc=tokens[-1].captured_utc)
+        self.frames_encoded += len(frames)
+
+
+def prefill(backbone: Backbone, memory: StreamMemory, tokens: Sequence[FrameTokens], score_queries: int) -> KVBlock:
+    """One chunk of frames over everything that the memory holds -> their keys and values, and the last queries for scoring."""
+    past = ChunkPast(memory.context(), backbone.rope, score_queries)
+    backbone.forward(torch.cat([frame.embeds for frame in tokens]), past)
+    counts = torch.tensor([len(frame.embeds) for frame in tokens])
+
+    def each(values: list[float], dtype: torch.dtype) -> torch.Tensor:
+        return torch.tensor(values, dtype=dtype).repeat_interleave(counts)
+
+    return KVBlock(
+        past.keys,
+        past.values,
+        past.queries,
+        times=each([frame.pts_s for frame in tokens], torch.float64),
+        utcs=each([frame.captured_utc for frame in tokens], torch.float64),
+        frames=torch.tensor([frame.number for frame in tokens]).repeat_interleave(counts),
+    )

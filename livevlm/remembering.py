@@ -1,0 +1,105 @@
+"""MemoryRecipe: which memory a stream gets, by the names that configuration uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+import torch
+
+from livevlm.backbone import Backbone
+from livevlm.decoder import ChunkPast
+from livevlm.errors import ConfigError
+from memory import (
+    IndexKind,
+    KeepAll,
+    KVBlock,
+    MemoryOptions,
+    PositionAgnosticRetrieval,
+    ReadAll,
+    Reader,
+    ReKV,
+    Retention,
+    StreamMemory,
+    VisionSinkBucketing,
+)
+
+RETENTIONS = ("vsb", "full")
+READERS = ("par", "full", "rekv")
+# ReKV's sliding window while it encodes, and how many frames a layer reads (its public code's n_local and topk).
+REKV_WINDOW = 15_000
+REKV_BLOCKS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryRecipe:
+    """A memory's settings; the configuration's table `[memory]` says what each means."""
+
+    budget_tokens: int = 12_000
+    short_term_frames: int = 8
+    retention: str = "vsb"
+    reader: str = "par"
+    retrieval_ratio: float = 0.4
+    page_tokens: int = 16
+    score_queries: int = 32
+    bucket_capacity: int = 1
+    top_ratio: float = 0.5
+    index: str = "auto"
+
+    def __post_init__(self) -> None:
+        _known("memory.retention", self.retention, RETENTIONS)
+        _known("memory.reader", self.reader, READERS)
+        _known("memory.index", self.index, get_args(IndexKind))
+        if self.reader == "rekv" and self.retention != "full":
+            raise ConfigError('memory.reader = "rekv" reads a memory that keeps everything: set memory.retention = "full"')
+
+    def build(self, backbone: Backbone, *, prompt: str, frame_tokens: int, chunk_frames: int) -> StreamMemory:
+        """An empty memory with the prompt pinned in it."""
+        rekv = self.reader == "rekv"
+        options = MemoryOptions(
+            budget_tokens=self.budget_tokens,
+            # ReKV searches all frames, the newest too, so none of them may stand apart.
+            short_term_frames=0 if rekv else self.short_term_frames,
+            append_tokens=chunk_frames * frame_tokens,
+            frame_tokens=frame_tokens,
+            context_tokens=REKV_WINDOW if rekv else 0,
+            index=self.index,  # type: ignore[arg-type]  # checked above
+        )
+        return StreamMemory(
+            backbone.kv,
+            backbone.rope,
+            prompt_block(backbone, prompt),
+            options,
+            retention=self._retention(),
+            reader=self._reader(frame_tokens),
+            storage=torch.device("cpu") if rekv else None,
+        )
+
+    def _retention(self) -> Retention:
+        if self.retention == "full":
+            return KeepAll()
+        return VisionSinkBucketing(bucket_capacity=self.bucket_capacity, top_ratio=self.top_ratio)
+
+    def _reader(self, frame_tokens: int) -> Reader:
+        if self.reader == "rekv":
+            return ReKV(page_tokens=frame_tokens, blocks=REKV_BLOCKS)
+        if self.reader == "full":
+            return ReadAll(self.page_tokens)
+        return PositionAgnosticRetrieval(int(self.retrieval_ratio * self.budget_tokens), self.page_tokens)
+
+
+def _known(key: str, name: str, names: tuple[str, ...]) -> None:
+    if name not in names:
+        raise ConfigError(f"{key} = {name!r} is not known; there are {', '.join(names)}")
+
+
+@torch.inference_mode()
+def prompt_block(backbone: Backbone, prompt: str) -> KVBlock:
+    """The prompt's keys and values, computed once; every video token attends to them."""
+    ids = backbone.codec.encode(prompt)
+    if not ids:
+        raise ConfigError("the model's chat template puts nothing before the video; set answer.system_prompt")
+    past = ChunkPast(None, backbone.rope, 1)
+    backbone.forward(backbone.embed(ids), past)
+    nowhen = torch.full((len(ids),), -torch.inf, dtype=torch.float64)
+    return KVBlock(past.keys, past.values, past.queries, nowhen, nowhen, torch.full((len(ids),), -1))

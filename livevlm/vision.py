@@ -1,0 +1,42 @@
+"""FrameEncoder: frames in, FrameTokens out, for one stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from livevlm.backbone import Backbone
+from livevlm.reducer import TokenReducer
+from livevlm.tokens import FrameTokens
+from streams import Frame
+
+
+class FrameEncoder:
+    """Encodes a stream's frames in batches and numbers them."""
+
+    def __init__(self, backbone: Backbone, reducer: TokenReducer) -> None:
+        self._backbone, self._reducer = backbone, reducer
+        self._encoded = 0
+
+    @torch.inference_mode()
+    def encode(self, frames: Sequence[Frame]) -> list[FrameTokens]:
+        """The frames' tokens, in order."""
+        pictures = np.stack([fit(frame.image, self._backbone.frame_size) for frame in frames])
+        tokens = []
+        for frame, grid in zip(frames, self._backbone.encode(pictures), strict=True):
+            tokens.append(FrameTokens(self._encoded, frame.pts_s, frame.captured_utc, self._reducer.reduce(grid)))
+            self._encoded += 1
+        return tokens
+
+
+def fit(image: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """The picture at the model's (width, height). A stream's source has scaled it already; this is for pictures from elsewhere."""
+    height, width = image.shape[:2]
+    if (width, height) == size:
+        return image
+    shrinks = width > size[0] or height > size[1]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC).astype(np.uint8)
