@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 SUBPROTOCOLS = (Subprotocol(PROTOCOL), Subprotocol("realtime"))
 GOING_AWAY, INTERNAL_ERROR, SLOW_CONSUMER = 1001, 1011, 4413
 STOPPING = "the daemon is stopping"
+CANCEL_S = 1.0  # how long cancelled answers may take to say that they have ended
+GRACE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ class ServerOptions:
     defaults: AskOptions = DEFAULTS
     ping_interval_s: float = 20.0
     ping_timeout_s: float = 60.0
-    close_timeout_s: float = 2.0
+    close_timeout_s: float = 1.5
 
 
 class Server:
@@ -127,7 +129,7 @@ class Server:
         await self._settle(timeout_s)
         for client in list(self._clients.values()):
             client.cancel_all()
-        await self._settle(self._options.close_timeout_s)
+        await self._settle(CANCEL_S)
         await self._stop()
 
     async def _settle(self, timeout_s: float) -> None:
@@ -147,12 +149,14 @@ class Server:
         for client in self._clients.values():
             client.finish()  # its writer sends the rest, then closes
         with suppress(TimeoutError):
-            async with asyncio.timeout(2 * self._options.close_timeout_s):
+            async with asyncio.timeout(self._options.close_timeout_s + GRACE_S):
                 while self._clients:
                     self._changed.clear()
                     await self._changed.wait()
+        for socket in list(self._clients):
+            socket.transport.abort()  # it would not go
         for task in list(listener.handler_tasks):
-            task.cancel()  # whoever would not go, or connected and has said nothing yet
+            task.cancel()  # it connected and has said nothing yet
         listener.close(code=GOING_AWAY, reason=STOPPING)
         await listener.wait_closed()
 

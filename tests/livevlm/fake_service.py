@@ -72,6 +72,7 @@ class FakeService:
     def __init__(self, *names: str) -> None:
         self.statuses = [stream_status(name) for name in names or ("front",)]
         self.is_ready = True
+        self.looked = 0
         self.questions: list[Question] = []
         self.cancelled: list[str] = []
         self.changed = threading.Condition()
@@ -112,6 +113,7 @@ class FakeService:
 
     def streams(self) -> list[StreamStatus]:
         """The streams as they were made."""
+        self.looked += 1
         return list(self.statuses)
 
     def ready(self) -> bool:

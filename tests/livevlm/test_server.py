@@ -388,13 +388,28 @@ async def test_draining_cancels_what_takes_too_long() -> None:
 @on_loop
 async def test_stopping_does_not_wait_for_those_who_say_nothing() -> None:
     """A connection without a request, or a client that does not answer the closing, cannot hold up the end."""
-    async with running(options=ServerOptions(close_timeout_s=0.2)) as where:
+    async with running(options=ServerOptions(close_timeout_s=0.1)) as where:
         _, silent = await asyncio.open_connection(*where.address.split(":"))
         deaf = await deaf_client(where)
         async with asyncio.timeout(8):
             await where.server.drain(0)
         silent.close()
         deaf.close()
+
+
+@on_loop
+async def test_stopping_does_not_wait_for_those_who_do_not_read() -> None:
+    """A client to whom nothing more can be sent is cut off."""
+    names = [f"camera-{number}" for number in range(200)]
+    options = ServerOptions(max_outgoing_bytes=1 << 30, close_timeout_s=0.1)
+    async with running(*names, options=options) as where:
+        stuck = await deaf_client(where)
+        while where.service.looked < 400:  # more than 30 MB are sent: no system's buffers hold that
+            stuck.write(frame('{"type":"stream.list"}'))
+            await asyncio.sleep(0)
+        async with asyncio.timeout(8):
+            await where.server.drain(0)
+        stuck.close()
 
 
 def test_answers_for_a_loop_that_is_closed_are_dropped() -> None:
