@@ -86,7 +86,8 @@ class ContainerSource:
         width, height = size if turns % 2 == 0 else size[::-1]
         rgb = self._reformatter.reformat(picture, width, height, format="rgb24", threads=1)
         image: npt.NDArray[np.uint8] = rgb.to_ndarray().astype(np.uint8, copy=False)
-        return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+        # libav pads rows, and turning only changes strides; everyone after this may rely on plain rows.
+        return np.ascontiguousarray(np.rot90(image, turns))
 
 
 def _decoded_s(picture: VideoFrame) -> float | None:

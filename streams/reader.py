@@ -139,11 +139,12 @@ class StreamReader:
 
     def _await_source(self, delay_s: float) -> None:
         """Wait so long, or until a source that was out of reach is there again."""
-        until_s = self._options.monotonic() + delay_s
-        gone = False
-        while (left_s := until_s - self._options.monotonic()) > 0:
-            if self._stopping.wait(min(left_s, self._options.knock_s)):
+        gone, left_s = False, delay_s
+        while left_s > 0:
+            pause_s = min(left_s, self._options.knock_s)
+            if self._stopping.wait(pause_s):
                 return
+            left_s -= pause_s
             there = self._options.reachable(self._address)
             if there and gone:
                 self._delays = self._options.backoff.delays()

@@ -36,7 +36,7 @@ class ReaderOptions:
     backoff: Backoff = field(default_factory=Backoff)
     speed: float | Literal["max"] = "max"
     loop: bool = False
-    knock_s: float = 1.0
+    knock_s: float = 0.5
     monotonic: Callable[[], float] = time.monotonic
     opener: Opener = open_source
     reachable: Callable[[Address], bool] = reachable

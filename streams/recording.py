@@ -41,6 +41,8 @@ class Recording:
         self._written = 0
 
     def __enter__(self) -> Self:
+        with open(self._path, "wb"):
+            pass  # Python's error names the path, libav's does not.
         self._container = av.open(self._path, "w", format="mp4")
         codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
         stream = self._container.add_stream(codec, self._rate)
@@ -50,6 +52,7 @@ class Recording:
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.gop_size = self._keyframe_every
         self._stream.codec_context.time_base = 1 / self._rate
+        self._container.start_encoding()
         return self
 
     def __exit__(
@@ -59,8 +62,7 @@ class Recording:
         trace: TracebackType | None,
     ) -> None:
         try:
-            if self._written:
-                self._container.mux(self._stream.encode(None))
+            self._container.mux(self._stream.encode(None))
         finally:
             self._container.close()
 

@@ -93,6 +93,7 @@ class RtspServer:
         self.begin_at = begin_at
         self.damage = damage
         self.announce = announce
+        self.media = "video"
         self.plays = 0
         self.frozen = threading.Event()
         self._port = 0
@@ -214,8 +215,8 @@ class RtspServer:
             "s=test",
             "c=IN IP4 0.0.0.0",
             "t=0 0",
-            "m=video 0 RTP/AVP 96",
-            "a=rtpmap:96 H264/90000",
+            f"m={self.media} 0 RTP/AVP 96",
+            f"a=rtpmap:96 {'H264/90000' if self.media == 'video' else 'opus/48000/2'}",
             "a=fmtp:96 packetization-mode=1" + (f";sprop-parameter-sets={sets}" * self.announce),
             "a=control:video",
         )

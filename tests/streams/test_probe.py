@@ -1,0 +1,79 @@
+"""Looking at a source for a few seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streams.errors import SourceNotFound, SourceStalled
+from streams.probe import probe
+from streams.source import SourceOptions
+from tests.rtsp_server import RtspServer, encode_clip
+from tests.streams.pictures import many, record
+
+
+def test_a_recording(tmp_path: Path) -> None:
+    """All that is to be known of a file."""
+    path = record(tmp_path / "clip.mp4", 50, keyframe_every=10)
+    report = probe(str(path))
+    assert (report.source, report.live, report.codec) == (str(path), False, "h264")
+    assert (report.width, report.height, report.pixel_format) == (128, 96, "yuv420p")
+    assert (report.pictures, report.corrupt, report.keyframe_every) == (50, 0, 10)
+    assert report.fps_claimed == pytest.approx(25)
+    assert report.fps_measured == pytest.approx(25)
+    assert report.duration_s == pytest.approx(2.0, abs=0.05)
+    assert report.stamps.healthy
+    assert report.stamps.longest_gap_s == pytest.approx(0.04)
+    assert report.first_picture_s > 0
+
+
+def test_a_camera() -> None:
+    """It is watched for the time given, and shown without its password."""
+    with RtspServer(
+        encode_clip(many(60), 50, keyframe_every=10), credentials=("u", "hunter2")
+    ) as server:
+        report = probe(server.url, seconds=0.6, options=SourceOptions(open_timeout_s=20))
+    assert (report.live, report.codec, report.keyframe_every) == (True, "h264", 10)
+    assert report.fps_measured == pytest.approx(50, rel=0.05)
+    assert report.pictures >= 20
+    assert "hunter2" not in repr(report)
+
+
+def test_a_damaged_recording_is_counted(tmp_path: Path) -> None:
+    """Ill health shows in numbers."""
+    path = record(tmp_path / "clip.mp4", 200)
+    data = bytearray(path.read_bytes())
+    start = data.index(b"mdat") + 2000
+    data[start : start + 800] = bytes([0xA5]) * 800
+    path.write_bytes(data)
+    assert probe(str(path)).corrupt > 0
+
+
+def test_the_test_pattern() -> None:
+    """It is drawn, not decoded, but can be looked at all the same."""
+    report = probe("test:?fps=20&duration_s=1", options=SourceOptions(size=(64, 48)))
+    assert (report.format, report.width, report.height, report.pictures) == ("test", 64, 48, 20)
+    assert report.fps_measured == pytest.approx(20)
+
+
+def test_a_camera_that_sends_no_picture() -> None:
+    """One without keyframes: data comes, and nothing can be seen."""
+    clip = encode_clip(many(60), 50, keyframe_every=60)
+    clip.pictures[:] = clip.pictures[30:]
+    clip.pictures[0] = [b"\x67\x42", b"\x68\xce", *clip.pictures[0]]
+    with RtspServer(clip) as server, pytest.raises(SourceStalled, match="keyframes"):
+        probe(server.url, seconds=0.1, options=SourceOptions(open_timeout_s=1))
+
+
+def test_what_is_not_there() -> None:
+    """The same errors as everywhere."""
+    with pytest.raises(SourceNotFound):
+        probe("/nowhere.mp4")
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
+def test_a_time_that_is_none(seconds: float) -> None:
+    """A probe of a camera must end."""
+    with pytest.raises(ValueError, match="seconds"):
+        probe("test:", seconds=seconds)
