@@ -106,7 +106,7 @@ class IngestConfig(Section):
     fps: float = _setting(1.0, "frames a second taken from each stream", gt=0, le=240)
     chunk_frames: int = _setting(4, "frames run through the model at once", ge=1, le=256)
     tokens_per_frame: int = _setting(0, "tokens a frame is reduced to; 0: the model's own", ge=0)
-    reducer: str = _setting("pool", "how a frame's tokens are reduced", min_length=1)
+    reducer: Literal["pool"] = _setting("pool", "how a frame's tokens are reduced: pool")
     similarity: float = _setting(
         0.0, "drop tokens this similar (cosine) to the frame before; 0: keep all", ge=0, le=1
     )
@@ -118,8 +118,10 @@ class MemoryConfig(Section):
 
     budget_tokens: int = _setting(12_000, "long-term tokens per stream on the device", ge=16)
     short_term_frames: int = _setting(8, "newest frames kept exactly, at least 4", ge=4)
-    retention: str = _setting("vsb", "what stays when the budget is full", min_length=1)
-    reader: str = _setting("par", "how the pages for a question are found", min_length=1)
+    retention: Literal["vsb", "full"] = _setting("vsb", "what stays beyond the budget: vsb, full")
+    reader: Literal["par", "full", "rekv"] = _setting(
+        "par", "what a question reads: par, full, rekv"
+    )
     retrieval_ratio: float = _setting(
         0.4, "share of the budget that a question may read", gt=0, le=1
     )
@@ -127,7 +129,7 @@ class MemoryConfig(Section):
     score_queries: int = _setting(32, "newest vision queries that score older tokens", ge=1)
     bucket_capacity: int = _setting(1, "tokens a bucket of the budget holds", ge=1)
     top_ratio: float = _setting(0.5, "share of the budget given by score alone", ge=0, le=1)
-    index: str = _setting("auto", "index of the pages' representatives", min_length=1)
+    index: Literal["auto", "exact", "faiss"] = _setting("auto", "finds pages: auto, exact, faiss")
 
 
 class AnswerConfig(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from livevlm.assembly import build_backbone, build_engine
@@ -87,7 +87,9 @@ def _flags(args: argparse.Namespace) -> tuple[Setting, ...]:
     )
 
 
-def _replay(args: argparse.Namespace, config: Config, questions: list[TimedQuestion]):
+def _replay(
+    args: argparse.Namespace, config: Config, questions: list[TimedQuestion]
+) -> Iterator[tuple[TimedQuestion, Answer]]:
     backbone = build_backbone(config)
     options = SourceOptions(
         size=backbone.frame_size, keep=Sampler(config.ingest.fps).keep, clock=lambda: 0.0

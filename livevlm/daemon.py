@@ -1,0 +1,188 @@
+"""Daemon: builds the parts, owns the threads, starts and stops them in order.
+
+One thread a stream reads it, one thread owns the model and every memory, and the loop in the main thread owns the sockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from livevlm import __version__
+from livevlm.address import PATH
+from livevlm.assembly import build_backbone, build_engine, server_options
+from livevlm.backbone import Backbone
+from livevlm.config import Config
+from livevlm.intake import Intake, build_intake
+from livevlm.listening import check_free
+from livevlm.messages import Question, Sink, StreamStatus
+from livevlm.metrics import Metrics
+from livevlm.server import Server
+
+logger = logging.getLogger(__name__)
+
+IDLE_S = 0.5  # how often the model's thread looks around when nobody wakes it
+READERS_S, DRAIN_S, WORKER_S = 1.5, 3.0, 2.0  # with the sockets' own limits less than 10 s
+
+
+class Daemon:
+    """Watches, remembers and answers between entering and leaving. Entering loads the model and starts the streams.
+
+    Entering raises ConfigError, ModelNotFound or ListenFailed. A stream that cannot be read stops nothing.
+    """
+
+    def __init__(self, config: Config, *, environ: Mapping[str, str]) -> None:
+        self._config = config
+        self._environ = environ
+        self._metrics = Metrics()
+        self._wake = threading.Event()
+        self._ending = threading.Event()
+        self._worker = threading.Thread(target=self._work, name="model", daemon=True)
+        self._worker_ended: Callable[[], object] = _nothing
+        self._intakes: list[Intake] = []
+
+    def __enter__(self) -> Self:
+        server = self._config.server
+        self._server_options = server_options(self._config)
+        check_free(server.host, server.port)
+        backbone = self._load()
+        self._intakes = [
+            build_intake(
+                name,
+                self._config,
+                environ=self._environ,
+                size=backbone.frame_size,
+                wake=self._wake.set,
+            )
+            for name in self._config.streams
+        ]
+        streams = [intake.stream for intake in self._intakes]
+        self._engine = build_engine(backbone, self._config, streams, self._metrics)
+        self._metrics.describe_build(**self.info())
+        self._metrics.observe_streams(self.streams)
+        self._worker.start()
+        for intake in self._intakes:
+            logger.info("stream %s: watching %s", intake.stream.name, intake.stream.source)
+            intake.reader.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop_readers()
+        self._ending.set()
+        self._wake.set()
+        self._worker.join(WORKER_S)
+        if self.stuck:
+            logger.warning("the model is still at work and is left behind")
+        else:
+            self._engine.close()
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the model's thread goes on after the end: the process must then be left by force."""
+        return self._ending.is_set() and self._worker.is_alive()
+
+    def submit(self, question: Question, sink: Sink) -> None:
+        """As Engine.submit."""
+        self._engine.submit(question, sink)
+        self._wake.set()
+
+    def cancel(self, question_id: str) -> bool:
+        """As Engine.cancel."""
+        known = self._engine.cancel(question_id)
+        self._wake.set()
+        return known
+
+    def streams(self) -> list[StreamStatus]:
+        """As Engine.streams."""
+        return self._engine.streams()
+
+    def ready(self) -> bool:
+        """Whether questions are answered now."""
+        return self._worker.is_alive() and not self._ending.is_set()
+
+    def info(self) -> dict[str, str]:
+        """The daemon's version and its model's name."""
+        return {"version": __version__, "model": self._config.model.name}
+
+    def run(self, *, on_ready: Callable[[str], None]) -> int:
+        """Serve until SIGTERM or SIGINT; a second one ends the process on the spot. The exit code."""
+        return asyncio.run(self._until_signalled(on_ready))
+
+    async def _until_signalled(self, on_ready: Callable[[str], None]) -> int:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, _signalled, number, stop)
+        return await self.serve(stop, on_ready=on_ready)
+
+    async def serve(self, stop: asyncio.Event, *, on_ready: Callable[[str], None]) -> int:
+        """Serve until `stop`; calls `on_ready` with the websocket's address. 0, or 1 where the model's thread died."""
+        loop = asyncio.get_running_loop()
+        self._worker_ended = functools.partial(loop.call_soon_threadsafe, stop.set)
+        server = Server(
+            self,
+            host=self._config.server.host,
+            port=self._config.server.port,
+            metrics=self._metrics,
+            options=self._server_options,
+        )
+        async with server:
+            on_ready(f"ws://{self._shown_host()}:{server.port}{PATH}")
+            await stop.wait()
+            died = not self._worker.is_alive()
+            self._worker_ended = _nothing
+            await asyncio.to_thread(self._stop_readers)
+            await server.drain(DRAIN_S)
+        return 1 if died else 0
+
+    def _load(self) -> Backbone:
+        name = self._config.model.name
+        logger.info("loading the model %s", name)
+        began_s = time.monotonic()
+        backbone = build_backbone(self._config)
+        logger.info("the model %s is loaded after %.1f s", name, time.monotonic() - began_s)
+        return backbone
+
+    def _work(self) -> None:
+        """The model's thread. An error that escapes the engine is a bug: it ends the daemon, for a supervisor to start anew."""
+        try:
+            while not self._ending.is_set():
+                self._wake.clear()
+                if not self._engine.step():
+                    self._wake.wait(IDLE_S)
+        finally:
+            self._worker_ended()
+
+    def _stop_readers(self) -> None:
+        """Stop all streams at once: one that hangs does not hold up the others."""
+        if self._intakes:
+            with ThreadPoolExecutor(len(self._intakes)) as pool:
+                list(pool.map(lambda intake: intake.stop(READERS_S), self._intakes))
+
+    def _shown_host(self) -> str:
+        host = self._config.server.host
+        return f"[{host}]" if ":" in host else host
+
+
+def _nothing() -> None:
+    """Tell nobody."""
+
+
+def _signalled(number: int, stop: asyncio.Event) -> None:
+    if stop.is_set():
+        os._exit(128 + number)
+    logger.info("stopping on %s; once more to force it", signal.Signals(number).name)
+    stop.set()

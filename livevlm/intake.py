@@ -1,0 +1,75 @@
+"""Intake: one configured stream, from its address to what the engine takes frames from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from livevlm.config import Config, StreamConfig
+from livevlm.engine import EngineStream
+from livevlm.errors import ConfigError
+from streams import Mailbox, ReaderOptions, SourceOptions, StreamError, StreamReader, is_live
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """A stream's reader and what the engine sees of it. `start` it, and `stop` it in the end."""
+
+    reader: StreamReader
+    mailbox: Mailbox
+    stream: EngineStream
+
+    def stop(self, timeout_s: float) -> None:
+        """Stop reading; returns once the reader has stopped, at the latest after `timeout_s`."""
+        self.mailbox.close()
+        self.reader.stop(timeout_s)
+
+
+def build_intake(
+    name: str,
+    config: Config,
+    *,
+    environ: Mapping[str, str],
+    size: tuple[int, int] | None,
+    wake: Callable[[], None],
+) -> Intake:
+    """The intake of the stream `name`, not yet started. ConfigError where its address cannot be one.
+
+    `size`: (width, height) the model wants its frames in. Live sources never wait for the model: their oldest frames give way.
+    Recordings do, so that none of their frames is lost.
+    """
+    stream = config.streams[name]
+    try:
+        url = stream.address(environ)
+        live = is_live(url)
+        mailbox = Mailbox(config.ingest.mailbox_frames, "drop_oldest" if live else "block")
+        options = reader_options(stream, fps=stream.fps or config.ingest.fps, size=size)
+        reader = StreamReader(url, name=name, mailbox=mailbox, options=options, wake=wake)
+    except (ConfigError, StreamError) as error:
+        raise ConfigError(f"streams.{name}: {error.message}") from error
+    engine_stream = EngineStream(
+        name=name,
+        source=reader.source,
+        take=mailbox.take,
+        status=reader.status,
+        pending=mailbox.__len__,
+    )
+    return Intake(reader, mailbox, engine_stream)
+
+
+def reader_options(
+    stream: StreamConfig, *, fps: float, size: tuple[int, int] | None
+) -> ReaderOptions:
+    """How the stream is read."""
+    return ReaderOptions(
+        fps=fps,
+        source=SourceOptions(
+            size=size,
+            open_timeout_s=stream.open_timeout_s,
+            read_timeout_s=stream.read_timeout_s,
+            rtsp_transport=stream.rtsp_transport,
+        ),
+        stall_timeout_s=stream.stall_timeout_s,
+        speed=stream.speed,
+        loop=stream.loop,
+    )
