@@ -161,6 +161,7 @@ class AnswerEvents:
         return {
             "object": "realtime.response",
             "id": self.question.id,
+            "status": None,
             "conversation_id": self._conversation_id,
             "output_modalities": ["text"],
             "max_output_tokens": self.question.max_tokens,

@@ -1,7 +1,7 @@
 """FakeService: a small real service with a thread of its own, that answers what its questions tell it to.
 
 The text of a question says what happens: "hold" waits until `release` or a cancellation, "many N" answers in N chunks, "fail"
-fails, "full" is refused; anything else is answered "You asked: ...".
+fails, "full" is refused, "everything" waits before it says a word; anything else is answered "You asked: ...".
 """
 
 from __future__ import annotations
@@ -152,6 +152,8 @@ def chunks_of(text: str) -> list[str]:
     """The pieces in which a question is answered."""
     if text.startswith("many "):
         return [f"{number} " for number in range(int(text.split()[1]))]
+    if "on the table" in text:
+        return ["A ", "red ", "cup."]
     return ["You ", "asked: ", text]
 
 
@@ -163,6 +165,8 @@ def answer(question: Question, sink: Sink, *, held: Callable[[str], bool]) -> No
     if question.text == "nothing yet":
         failure = Failure(code="no_frames_yet", message="nothing seen", kind="stream_error")
         return sink(ended(question, "", "failed", failure=failure))
+    if "everything" in question.text and not held(question.id):
+        return sink(ended(question, "", "cancelled"))
     spans = (evidence(question.stream),)[: question.max_evidence]
     sink(Recalled(question_id=question.id, as_of=AS_OF, evidence=spans))
     pieces = chunks_of(question.text)
