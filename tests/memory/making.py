@@ -1,0 +1,43 @@
+"""Random blocks, and memories of them."""
+
+from __future__ import annotations
+
+import torch
+
+from memory import KVBlock, KVShape, MemoryOptions, Reader, Retention, Rope, StreamMemory
+
+SHAPE = KVShape(layers=2, heads=4, kv_heads=2, head_dim=8)
+ROPE = Rope(10_000.0 ** (-torch.arange(4) / 4))
+
+
+def block(frames: int, *, first: int = 0, tokens: int = 4, seed: int = 0, queries: int = 3) -> KVBlock:
+    """So many frames of random keys and values, one frame a second, its UTC 1000 s later."""
+    generator = torch.Generator().manual_seed(1000 * seed + first)
+    count = frames * tokens
+    keys, values = torch.randn(2, SHAPE.layers, SHAPE.kv_heads, count, SHAPE.head_dim, generator=generator)
+    asked = torch.randn(SHAPE.layers, SHAPE.heads, min(queries, count), SHAPE.head_dim, generator=generator)
+    numbers = torch.arange(first, first + frames).repeat_interleave(tokens)
+    return KVBlock(keys, values, asked, numbers.double(), numbers.double() + 1000, numbers)
+
+
+def prompt(tokens: int = 3) -> KVBlock:
+    """A prompt's block: it has no time."""
+    made = block(tokens, tokens=1, seed=99, queries=1)
+    never = torch.full((tokens,), -torch.inf, dtype=torch.float64)
+    return KVBlock(made.keys, made.values, made.queries, never, never, torch.full((tokens,), -1))
+
+
+def memory(
+    retention: Retention, reader: Reader, *, budget: int = 64, short: int = 4, frame_tokens: int = 4, chunk: int = 4
+) -> StreamMemory:
+    """An empty memory of the small shape."""
+    options = MemoryOptions(
+        budget_tokens=budget, short_term_frames=short, append_tokens=chunk * frame_tokens, frame_tokens=frame_tokens
+    )
+    return StreamMemory(SHAPE, ROPE, prompt(), options, retention=retention, reader=reader)
+
+
+def question(seed: int = 5, tokens: int = 6) -> torch.Tensor:
+    """A question's position-free queries."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(SHAPE.layers, SHAPE.heads, tokens, SHAPE.head_dim, generator=generator)
