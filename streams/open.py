@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from streams.address import parse_address
 from streams.container import ContainerSource
-from streams.errors import AddressUnsupported
 from streams.source import Source, SourceOptions
+from streams.synthetic import SyntheticSource
 
 
 def open_source(url: str, *, name: str, options: SourceOptions | None = None) -> Source:
@@ -13,5 +13,5 @@ def open_source(url: str, *, name: str, options: SourceOptions | None = None) ->
     address = parse_address(url)
     options = options or SourceOptions()
     if address.kind == "test":
-        raise AddressUnsupported(f"{url}: the test pattern cannot be shown")
+        return SyntheticSource(address, name=name, options=options)
     return ContainerSource(address, name=name, options=options)

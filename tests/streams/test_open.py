@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 import streams
@@ -45,8 +48,20 @@ def test_a_screen_that_is_not_there() -> None:
 
 
 def test_the_door_shows_what_others_need() -> None:
-    """Other rooms import from the door."""
+    """Other rooms import from the door; what it names is there, and nothing else."""
     assert all(hasattr(streams, name) for name in streams.__all__)
+    assert streams.redact("rtsp://u:p@h/") == "rtsp://***@h/"
+    with pytest.raises(AttributeError, match="Nothing"):
+        streams.Nothing  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_redacting_loads_no_decoder() -> None:
+    """The command's light verbs start at once."""
+    code = (
+        "import sys; from streams import redact; print({'av', 'cv2', 'numpy'} & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize(
