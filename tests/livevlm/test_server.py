@@ -289,6 +289,27 @@ async def test_a_late_reader_learns_that_it_was_too_slow() -> None:
 
 
 @on_loop
+async def test_a_burst_that_does_not_fit_is_a_slow_client_too() -> None:
+    """However the outbox came to be full, the close code says so."""
+    async with running(options=ServerOptions(max_outgoing_bytes=2_000)) as where:
+        async with joined(where) as peer:
+            await peer.send(ask("many 1000"))
+            assert await closing(peer.socket) == 4413
+
+
+@on_loop
+async def test_many_requests_at_once_are_no_slowness() -> None:
+    """A client that asks for a lot and reads it gets it, though all of it at once would not fit into its outbox."""
+    names = [f"camera-{number}" for number in range(20)]
+    async with running(*names, options=ServerOptions(max_outgoing_bytes=50_000)) as where:
+        async with joined(where) as peer:
+            for _ in range(64):
+                await peer.send({"type": "stream.list"})
+            for _ in range(64):
+                assert (await peer.event())["type"] == "stream.listed"
+
+
+@on_loop
 async def test_a_long_answer_reaches_a_client_that_reads() -> None:
     """Every piece arrives once and in order, however fast they come."""
     async with running() as where, joined(where) as peer:
