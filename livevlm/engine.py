@@ -260,6 +260,6 @@ def _status(stream: EngineStream, as_of: AsOf | None, stats: MemoryStats, encode
         last_frame_utc=from_reader.last_frame_utc,
         as_of=as_of,
         memory_tokens={"prompt": tokens.prompt, "short": tokens.short, "long": tokens.long},
-        memory_bytes=stats.pool_bytes + stats.index_bytes,
+        memory_bytes=stats.device_bytes + stats.host_bytes,
         memory_from_s=stats.from_s,
     )

@@ -58,11 +58,14 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class MemoryStats:
-    """Tokens by tier, bytes by kind, and the stream seconds that are remembered from."""
+    """Tokens by tier, bytes allocated, and the stream seconds that are remembered from and to.
+
+    host_bytes: what a memory that rests off the device keeps there, even where the device is the host itself.
+    """
 
     tokens: Tiers
-    pool_bytes: int
-    index_bytes: int
+    device_bytes: int
+    host_bytes: int
     evicted_tokens: int
     from_s: float | None
     to_s: float | None
@@ -86,6 +89,7 @@ class StreamMemory:
         self._shape, self._rope, self._options = shape, rope, options
         self._retention, self._reader = retention, reader
         self._device = prompt.keys.device
+        self._offloaded = storage is not None
         # Between an append and the compaction that it causes the budget is exceeded by what just left the short-term tier.
         room = options.budget_tokens + options.short_term_frames * options.frame_tokens + options.append_tokens
         self._pool = TokenPool(
@@ -124,8 +128,8 @@ class StreamMemory:
         held = times.numel() > 0
         return MemoryStats(
             tokens=tiers,
-            pool_bytes=self._pool.nbytes,
-            index_bytes=self._pages.nbytes,
+            device_bytes=self._pages.nbytes + (0 if self._offloaded else self._pool.nbytes),
+            host_bytes=self._pool.nbytes if self._offloaded else 0,
             evicted_tokens=self._evicted,
             from_s=float(times[:, 0].min()) if held else None,
             to_s=float(times[:, -1].max()) if held else None,

@@ -52,11 +52,11 @@ def test_budget_order_and_newest_frames_hold_whatever_comes(chunks: list[tuple[i
 def test_ten_thousand_appends_stay_within_the_same_bytes() -> None:
     """A stream of any length leaves the tensors as they were allocated."""
     store = memory(VisionSinkBucketing(), ReadAll(), budget=32, short=4, chunk=1)
-    size = store.stats().pool_bytes
+    size = store.stats().device_bytes
     for number in range(10_000):
         store.append(block(1, first=number))
         assert store.tiers.long <= 32
-    assert store.stats().pool_bytes == size
+    assert store.stats().device_bytes == size
     assert store.stats().evicted_tokens == 10_000 * 4 - 32 - 16
 
 
@@ -185,4 +185,4 @@ def test_stats_tell_sizes_and_reach() -> None:
     filled(store, 6)
     stats = store.stats()
     assert (stats.from_s, stats.to_s, stats.evicted_tokens) == (0.0, 5.0, 0)
-    assert stats.pool_bytes >= 27 * SHAPE.bytes_per_token(torch.float32)
+    assert stats.device_bytes >= 27 * SHAPE.bytes_per_token(torch.float32)
