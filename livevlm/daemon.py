@@ -47,7 +47,8 @@ class Daemon:
         self._wake = threading.Event()
         self._ending = threading.Event()
         self._worker = threading.Thread(target=self._work, name="model", daemon=True)
-        self._worker_ended: Callable[[], object] = _nothing
+        self._worker_died = threading.Event()
+        self._on_death: Callable[[], object] = _nothing
         self._intakes: list[Intake] = []
 
     def __enter__(self) -> Self:
@@ -112,7 +113,7 @@ class Daemon:
 
     def ready(self) -> bool:
         """Whether questions are answered now."""
-        return self._worker.is_alive() and not self._ending.is_set()
+        return not (self._worker_died.is_set() or self._ending.is_set())
 
     def info(self) -> dict[str, str]:
         """The daemon's version and its model's name."""
@@ -131,7 +132,9 @@ class Daemon:
     async def serve(self, stop: asyncio.Event, *, on_ready: Callable[[str], None]) -> int:
         """Serve until `stop`; calls `on_ready` with the websocket's address. 0, or 1 where the model's thread died."""
         loop = asyncio.get_running_loop()
-        self._worker_ended = functools.partial(loop.call_soon_threadsafe, stop.set)
+        self._on_death = functools.partial(loop.call_soon_threadsafe, stop.set)
+        if self._worker_died.is_set():
+            stop.set()
         server = Server(
             self,
             host=self._config.server.host,
@@ -142,11 +145,10 @@ class Daemon:
         async with server:
             on_ready(f"ws://{self._shown_host()}:{server.port}{PATH}")
             await stop.wait()
-            died = not self._worker.is_alive()
-            self._worker_ended = _nothing
+            self._on_death = _nothing
             await asyncio.to_thread(self._stop_readers)
             await server.drain(DRAIN_S)
-        return 1 if died else 0
+        return 1 if self._worker_died.is_set() else 0
 
     def _load(self) -> Backbone:
         name = self._config.model.name
@@ -164,7 +166,9 @@ class Daemon:
                 if not self._engine.step():
                     self._wake.wait(IDLE_S)
         finally:
-            self._worker_ended()
+            if not self._ending.is_set():
+                self._worker_died.set()
+                self._on_death()
 
     def _stop_readers(self) -> None:
         """Stop all streams at once: one that hangs does not hold up the others."""
@@ -175,6 +179,18 @@ class Daemon:
     def _shown_host(self) -> str:
         host = self._config.server.host
         return f"[{host}]" if ":" in host else host
+
+
+def run(config: Config, *, environ: Mapping[str, str], on_ready: Callable[[str], None]) -> int:
+    """Run a daemon until it is told to stop; the exit code."""
+    with Daemon(config, environ=environ) as daemon:
+        code = daemon.run(on_ready=on_ready)
+    if (
+        daemon.stuck
+    ):  # leaving the usual way would wait for the model, or tear it down under its feet
+        logging.shutdown()
+        os._exit(code)
+    return code
 
 
 def _nothing() -> None:

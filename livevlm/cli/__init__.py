@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import cast
 
 from livevlm.errors import LiveVLMError
@@ -63,9 +64,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGPIPE
 
 
+def load_module(name: str) -> ModuleType:
+    """Import a module by name: the one dynamic import, so that a command pays only for what it needs, when it needs it."""
+    return importlib.import_module(name)
+
+
 def run_module(name: str, argv: Sequence[str]) -> int:
-    """Import a module by name and run its `main`: the one dynamic import, so that a verb pays only for what it needs."""
-    return cast(Main, importlib.import_module(name).main)(argv)
+    """Run the `main` of a module."""
+    return cast(Main, load_module(name).main)(argv)
 
 
 def fail(message: str, code: int) -> int:

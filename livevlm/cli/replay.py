@@ -21,6 +21,7 @@ from livevlm.metrics import Metrics
 from livevlm.replay import Feed, Pace, TimedQuestion, replay, stream_of
 from livevlm.wire import posix_seconds
 from streams import Sampler, SourceOptions, StreamError, is_live, open_source, redact
+from streams.errors import AddressUnsupported
 
 UNREACHABLE, PARTIAL = 3, 6
 _SETTINGS = {
@@ -46,6 +47,8 @@ def main(argv: Sequence[str]) -> int:
             _print(timed, answer, args)
             answered += 1
             well = well and answer.failure is None
+    except AddressUnsupported as error:
+        raise ConfigError(error.message) from error
     except StreamError as error:
         return fail(error.message, PARTIAL if answered else UNREACHABLE)
     return 0 if well else PARTIAL

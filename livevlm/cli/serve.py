@@ -6,13 +6,25 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, cast
 
+from livevlm.cli import load_module
 from livevlm.cli.logs import start_logging
 from livevlm.cli.parsing import add_config, loaded, parser_for, stream_flag
-from livevlm.daemon import Daemon
+from livevlm.config import Config
 from livevlm.errors import ConfigError
 from livevlm.layers import Setting
+
+logger = logging.getLogger(__name__)
+
+
+class RunDaemon(Protocol):
+    """As `livevlm.daemon.run`."""
+
+    def __call__(
+        self, config: Config, *, environ: Mapping[str, str], on_ready: Callable[[str], None]
+    ) -> int: ...
 
 
 def main(argv: Sequence[str]) -> int:
@@ -25,14 +37,10 @@ def main(argv: Sequence[str]) -> int:
             " or -c FILE with a [streams.NAME] table"
         )
     start_logging(args.verbose - args.quiet)
-    with Daemon(config, environ=os.environ) as daemon:
-        code = daemon.run(on_ready=_say_ready)
-    if (
-        daemon.stuck
-    ):  # leaving the usual way would wait for the model, or tear it down under its feet
-        logging.shutdown()
-        os._exit(code)
-    return code
+    logger.info("starting: PyTorch and what else the model needs come first")
+    # Only now the heavy part: a mistake on the command line or in a file is told at once.
+    run = cast(RunDaemon, load_module("livevlm.daemon").run)
+    return run(config, environ=os.environ, on_ready=_say_ready)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,4 +71,6 @@ def _flags(args: argparse.Namespace) -> tuple[Setting, ...]:
 
 
 def _say_ready(address: str) -> None:
-    print(f"livevlm: ready on {address}", file=sys.stderr, flush=True)
+    """In one write, so that no line of the log comes in between."""
+    sys.stderr.write(f"livevlm: ready on {address}\n")
+    sys.stderr.flush()

@@ -29,8 +29,12 @@ def main(argv: Sequence[str]) -> int:
         _print_json(status)
     elif not args.quiet:
         _print_table(status)
-    well = status.ready and not any(stream.state in DOWN for stream in status.streams)
-    return 0 if well else PARTIAL
+    return 0 if status.ready and all(well(stream) for stream in status.streams) else PARTIAL
+
+
+def well(stream: StreamStatus) -> bool:
+    """Whether a stream does what it should; one that never came up says why in `error`."""
+    return stream.state not in DOWN and stream.error is None
 
 
 async def _status(server: str, secret: str | None) -> ServerStatus:

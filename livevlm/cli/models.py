@@ -1,0 +1,67 @@
+"""`livevlm models`: list the models known by name, or write one of a real shape with random weights."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from livevlm.cli.output import print_json, print_table
+from livevlm.cli.parsing import add_json, parser_for
+from livevlm.errors import ConfigError
+from livevlm.models import list_models
+from livevlm.models.checkpoint import SHAPES, build_model, save_checkpoint
+from livevlm.models.tokenizer import build_tokenizer
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `list` or `synth`."""
+    parser = parser_for("models", __doc__ or "")
+    verbs = parser.add_subparsers(required=True, metavar="{list,synth}")
+    listing = verbs.add_parser("list", help="models known by name; folders and hub names work too")
+    add_json(listing)
+    listing.set_defaults(run=_list)
+    synth = verbs.add_parser("synth", help="write a checkpoint with random weights: for measuring")
+    synth.add_argument("shape", choices=list(SHAPES), metavar="SHAPE", help=", ".join(SHAPES))
+    synth.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
+    synth.add_argument("--dtype", choices=list(DTYPES), default="bfloat16")
+    synth.add_argument("--seed", type=int, default=0)
+    synth.set_defaults(run=_synth)
+    args = parser.parse_args(argv)
+    run = args.run
+    assert callable(run)
+    return int(run(args))
+
+
+def _list(args: argparse.Namespace) -> int:
+    models = list_models()
+    if args.json:
+        for model in models:
+            print_json(asdict(model))
+        return 0
+    rows = [(m.name, f"{m.mebibytes:,.1f} MiB" if m.mebibytes else "-", m.note) for m in models]
+    print_table(("MODEL", "WEIGHTS", "NOTE"), rows)
+    return 0
+
+
+def _synth(args: argparse.Namespace) -> int:
+    """The tokenizer has one token a byte: enough to ask anything, and the answers mean nothing anyway."""
+    if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
+        raise ConfigError(f"--out {args.out} is there already; name a new folder")
+    shape = SHAPES[args.shape]
+    torch.manual_seed(args.seed)
+    print(f"drawing random weights of the shape {args.shape}", file=sys.stderr)
+    tokenizer = build_tokenizer([], shape.vocab)
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+        save_checkpoint(build_model(shape, tokenizer, DTYPES[args.dtype]), tokenizer, args.out)
+    except OSError as error:
+        raise ConfigError(f"--out {args.out}: {error.strerror or error}") from error
+    print(args.out)
+    return 0
