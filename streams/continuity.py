@@ -7,12 +7,16 @@ from dataclasses import replace
 from streams.frame import Frame
 
 USUAL_STEP_S = 1 / 25
+# How far a camera's time may have run from ours within one opening to be brought back in step at the next.
+DRIFT_S = 15.0
 
 
 class Continuity:
     """Places each opening's pictures, which count and run from 0, behind those of the openings before.
 
     A live stream's time goes on by the time that passed until its next picture came; a recording's by one picture's time.
+    Pictures that pile up while a source is opened come in a burst: so that this does not add up over many openings, the time
+    that passed is counted from the beginning of the opening before, unless the camera's clock runs too differently.
     """
 
     def __init__(self) -> None:
@@ -22,6 +26,8 @@ class Continuity:
         self._last_s = 0.0
         self._step_s = USUAL_STEP_S
         self._arrived_s: float | None = None
+        self._began_s = 0.0
+        self._began_arrived_s = 0.0
         self._fresh = True
 
     def reopen(self) -> None:
@@ -47,5 +53,13 @@ class Continuity:
         self._fresh = False
         self._base_index = self._pictures
         if self._arrived_s is not None:
-            gap_s = max(0.0, arrived_s - self._arrived_s) if live else self._step_s
-            self._base_s = self._last_s + gap_s - pts_s
+            step_s = self._gap_s(arrived_s, self._arrived_s) if live else self._step_s
+            self._base_s = self._last_s + step_s - pts_s
+        self._began_s = self._base_s + pts_s
+        self._began_arrived_s = arrived_s
+
+    def _gap_s(self, arrived_s: float, before_s: float) -> float:
+        """Seconds of stream time from the last picture, which came at `before_s`, to the one that comes now."""
+        gap_s = arrived_s - before_s
+        in_step_s = self._began_s + (arrived_s - self._began_arrived_s) - self._last_s
+        return max(0.0, in_step_s if abs(in_step_s - gap_s) <= DRIFT_S else gap_s)

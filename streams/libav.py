@@ -76,7 +76,7 @@ class Video:
         return float(rate) if rate and 0.01 <= rate <= 480 else None
 
     def packets(self) -> Iterator[Packet[Stream]]:
-        """The video's packets until the end or until `cancelled`; the last ones, empty, flush the decoder."""
+        """The video's packets until the end or until `cancelled`; a recording's last one, empty, flushes the decoder."""
         failures = 0
         while True:
             # All streams are walked, so that `cancelled` is asked also while only sound comes.
@@ -85,6 +85,8 @@ class Video:
                     if self._options.cancelled():
                         return
                     failures = 0
+                    if not packet.size and self.live:
+                        return  # What a lost camera left in the decoder is old by now.
                     if packet.stream.index == self.stream.index:
                         yield packet
                 return

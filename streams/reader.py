@@ -141,15 +141,15 @@ class StreamReader:
         """Wait so long, or until a source that was out of reach is there again."""
         gone, left_s = False, delay_s
         while left_s > 0:
-            pause_s = min(left_s, self._options.knock_s)
-            if self._stopping.wait(pause_s):
-                return
-            left_s -= pause_s
             there = self._options.reachable(self._address)
             if there and gone:
                 self._delays = self._options.backoff.delays()
                 return
             gone = gone or not there
+            pause_s = min(left_s, self._options.knock_s)
+            if self._stopping.wait(pause_s):
+                return
+            left_s -= pause_s
 
     def _read_once(self) -> StreamError | None:
         """Open the source and read it until it is over: why, or None where a recording came to its end."""

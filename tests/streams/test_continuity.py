@@ -19,6 +19,27 @@ def test_a_live_streams_time_goes_on_by_the_gap() -> None:
     assert continuity.place(1.0, 108.0, live=True) == 8.0
 
 
+def test_bursts_at_openings_do_not_add_up() -> None:
+    """Each opening gives 3 s of pictures at once, then keeps pace: after a hundred the stream is still in step."""
+    continuity, now_s = Continuity(), 0.0
+    for _ in range(100):
+        continuity.reopen()
+        times = [continuity.place(pts, now_s, live=True) for pts in (0.0, 1.0, 2.0, 3.0)]
+        now_s += 7.0
+        times.append(continuity.place(10.0, now_s, live=True))
+        now_s += 5.0
+    assert now_s - 5.0 <= times[-1] <= now_s
+
+
+def test_a_camera_whose_clock_runs_away_still_gets_the_gap() -> None:
+    """It claims an hour in a minute; five seconds without it are five seconds, not an hour back or ahead."""
+    continuity = Continuity()
+    continuity.place(0.0, 0.0, live=True)
+    continuity.place(3600.0, 60.0, live=True)
+    continuity.reopen()
+    assert continuity.place(0.0, 65.0, live=True) == 3605.0
+
+
 def test_a_looped_recordings_time_goes_on_by_one_picture() -> None:
     """However long opening it again took."""
     continuity = Continuity()
