@@ -38,9 +38,13 @@ def chat_layout(render: Render, video_mark: str, system_prompt: str = "") -> Cha
     content = [{"type": "video"}, {"type": "text", "text": _QUESTION}]
     text = render([*messages, {"role": "user", "content": content}])
     if text.count(video_mark) != 1 or text.count(_QUESTION) != 1:
-        raise ValueError(f"the chat template must hold {video_mark} and the question once each; it gives {text!r}")
+        raise ValueError(
+            f"the chat template must hold {video_mark} and the question once each; it gives {text!r}"
+        )
     before_video, rest = text.split(video_mark)
     if _QUESTION not in rest:
-        raise ValueError(f"the chat template must place {video_mark} before the question; it gives {text!r}")
+        raise ValueError(
+            f"the chat template must place {video_mark} before the question; it gives {text!r}"
+        )
     before_question, after_question = rest.split(_QUESTION)
     return ChatLayout(before_video, before_question, after_question)

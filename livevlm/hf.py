@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoTokenizer, LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerBase
 from transformers.utils import cached_file
@@ -185,7 +186,7 @@ def load(source: str, *, device: torch.device, dtype: torch.dtype | None, name: 
         )
         tokenizer = AutoTokenizer.from_pretrained(source)
         pixels = Pixels.read(_preprocessor(source))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise ModelNotFound(f"the model {source} cannot be loaded: {reason}. Give a checkpoint folder or a hub name") from error
     ends = model.generation_config.eos_token_id if model.generation_config else None

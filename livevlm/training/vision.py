@@ -148,6 +148,7 @@ def train_vision(
     steps: int,
     seed: int,
     batch: int = 96,
+    pool_size: int = 4096,
     peak: float = 1.2e-3,
     log: Callable[[str], None] = print,
 ) -> None:
@@ -155,7 +156,7 @@ def train_vision(
     rng = np.random.default_rng(seed)
     side = model.config.vision_config.image_size
     grid = math.ceil(side // model.config.vision_config.patch_size / 2)
-    pool = PicturePool(rng, 4096, side=side, grid=grid)
+    pool = PicturePool(rng, pool_size, side=side, grid=grid)
     probe = Probe(model.config.text_config.hidden_size)
     parameters = [*model.model.vision_tower.parameters(), *model.model.multi_modal_projector.parameters(), *probe.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=peak, betas=(0.9, 0.98), weight_decay=0.02, fused=True)
