@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -78,25 +79,37 @@ class Video:
     def packets(self) -> Iterator[Packet[Stream]]:
         """The video's packets until the end or until `cancelled`; a recording's last one, empty, flushes the decoder."""
         failures = 0
-        while True:
-            # All streams are walked, so that `cancelled` is asked also while only sound comes.
+        while failures < DEMUX_ERRORS:
             try:
-                for packet in self._container.demux():
+                for packet in self._demux():
                     if self._options.cancelled():
                         return
                     failures = 0
-                    if not packet.size and self.live:
-                        return  # What a lost camera left in the decoder is old by now.
                     if packet.stream.index == self.stream.index:
                         yield packet
                 return
             except av.error.InvalidDataError as error:
                 failures += 1
-                if failures >= DEMUX_ERRORS:
-                    raise self._explain(error) from error
                 self._lost(error)
             except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
                 raise self._explain(error) from error
+        raise self._explain(
+            self._last_error or av.error.InvalidDataError(0, "")
+        ) from self._last_error
+
+    def _demux(self) -> Iterator[Packet[Stream]]:
+        """All streams' packets, so that also while only sound comes somebody looks whether to go on."""
+        packets, live = self._container.demux(), self.live
+        patience_s = self._options.read_timeout_s if self._address.kind == "network" else math.inf
+        while True:
+            asked_s = time.monotonic()
+            packet = next(packets, None)
+            if packet is None or (live and not packet.size):
+                return  # What a lost camera left in the decoder is old by now.
+            if live and time.monotonic() - asked_s >= patience_s:
+                # When the time is up libav first gives what it held back, and only then, after as long again, an error.
+                raise TimeoutError(f"nothing came for {patience_s:g} s")
+            yield packet
 
     def decode(self, packet: Packet[Stream]) -> list[VideoFrame]:
         """The whole pictures that come out of a packet; damaged ones are counted and left out."""
