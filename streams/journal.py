@@ -43,6 +43,7 @@ class Journal:
         self._sampled = 0
         self._lost: Counter[str] = Counter()
         self._openings = 0
+        self._reconnects = 0
         self._last_frame_utc: float | None = None
 
     @property
@@ -61,9 +62,10 @@ class Journal:
             self._state = state
             self._error = error
 
-    def opened(self) -> None:
-        """Note the first picture of an opening: the stream is live."""
+    def opened(self, *, live: bool) -> None:
+        """Note the first picture of an opening; a recording that begins again was not lost before."""
         with self._lock:
+            self._reconnects += live and self._openings > 0
             self._openings += 1
             self._state = "live"
             self._error = None
@@ -95,7 +97,7 @@ class Journal:
                 received=self._received,
                 sampled=self._sampled,
                 dropped=dropped,
-                reconnects=max(0, self._openings - 1),
+                reconnects=self._reconnects,
                 last_frame_utc=self._last_frame_utc,
                 live=live,
             )

@@ -25,6 +25,10 @@ from streams.source import SourceOptions
 # A demuxer that fails this often without a packet in between is not going to find its way again.
 DEMUX_ERRORS = 100
 MICROSECONDS = 1_000_000
+# By default libav watches for seconds to measure a frame rate: it took 5.8 s to open a camera of 5 fps.
+AT_ONCE = {"analyzeduration": "100000", "fpsprobesize": "0"}
+# Pictures a second that are grabbed where none are asked for: a whole screen is dear, a webcam knows its own rate.
+GRAB_FPS = {"screen": "10", "webcam": ""}
 
 
 class Video:
@@ -38,7 +42,7 @@ class Video:
         self._container = _open(address, options)
         try:
             self.stream = _pick_video(self._container, address)
-        except BaseException:
+        except StreamError:
             self._container.close()
             raise
 
@@ -93,9 +97,8 @@ class Video:
                 self._lost(error)
             except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
                 raise self._explain(error) from error
-        raise self._explain(
-            self._last_error or av.error.InvalidDataError(0, "")
-        ) from self._last_error
+        assert self._last_error is not None, "a demuxer failed without an error"
+        raise self._explain(self._last_error) from self._last_error
 
     def _demux(self) -> Iterator[Packet[Stream]]:
         """All streams' packets, so that also while only sound comes somebody looks whether to go on."""
@@ -159,9 +162,9 @@ def _open(address: Address, options: SourceOptions) -> InputContainer:
 
 def _container_options(address: Address, options: SourceOptions) -> dict[str, str]:
     if address.kind in ("webcam", "screen"):
-        asked = {"framerate": address.parameters.get("fps", "")}
+        asked = {"framerate": address.parameters.get("fps", GRAB_FPS[address.kind])}
         asked["video_size"] = address.parameters.get("size", "")
-        return {name: value for name, value in asked.items() if value}
+        return {name: value for name, value in asked.items() if value} | AT_ONCE
     if address.kind != "network":
         return {}
     patience = str(round(options.read_timeout_s * MICROSECONDS))
@@ -170,9 +173,7 @@ def _container_options(address: Address, options: SourceOptions) -> dict[str, st
             "rtsp_transport": options.rtsp_transport,
             "allowed_media_types": "video",
             "timeout": patience,
-            # By default libav watches for seconds to measure a frame rate: 5.8 s with a camera of 5 fps.
-            "analyzeduration": "100000",
-            "fpsprobesize": "0",
+            **AT_ONCE,
         }
     if address.scheme in ("http", "https") and not address.live:
         return {"rw_timeout": patience, "reconnect": "1", "reconnect_on_network_error": "1"}

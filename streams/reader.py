@@ -195,7 +195,7 @@ class StreamReader:
         if self._fresh:
             self._fresh = False
             self._delays = self._options.backoff.delays()
-            self._journal.opened()
+            self._journal.opened(live=self._live)
             logger.info("stream %s: live from %s", self._name, self.source)
         return self._sampler.keep(self._continuity.place(pts_s, now_s, live=self._live))
 

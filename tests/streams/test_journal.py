@@ -27,7 +27,7 @@ def test_states_and_errors() -> None:
     """An error stays until the stream is live again; only a live stream can be stalled."""
     journal = Journal()
     assert look(journal, silent=True).state == "connecting"
-    journal.opened()
+    journal.opened(live=True)
     assert (look(journal).state, look(journal, silent=True).state) == ("live", "stalled")
     journal.enter("reconnecting", SourceEnded("cam stopped"))
     status = look(journal, silent=True)
@@ -36,5 +36,5 @@ def test_states_and_errors() -> None:
         "STREAM_ENDED",
         "cam stopped",
     )
-    journal.opened()
+    journal.opened(live=True)
     assert (look(journal).error_code, look(journal).reconnects) == (None, 1)

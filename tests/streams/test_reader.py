@@ -178,7 +178,7 @@ def test_a_looped_recording_goes_on_in_time_and_number(run: Make, tmp_path: Path
     assert [frame.pts_s for frame in frames] == pytest.approx(
         [index / 25 for index in range(30)], abs=0.002
     )
-    assert reader.status().state == "live"
+    assert (reader.status().state, reader.status().reconnects) == ("live", 0)
 
 
 def test_a_paced_recording_gives_frames_when_they_are_due(run: Make, tmp_path: Path) -> None:
