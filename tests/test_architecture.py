@@ -33,7 +33,7 @@ WRAPPED_BY = {
     "prometheus_client": ["livevlm.metrics"],
     "pydantic": ["livevlm.config", "livevlm.configfile"],
     "rich": ["livevlm.cli.*"],
-    "safetensors": ["livevlm.models.*", "livevlm.training.*", "memory.*"],
+    "safetensors": ["livevlm.hf", "livevlm.models.*", "livevlm.training.*", "memory.*"],
     "tokenizers": ["livevlm.models.*", "livevlm.training.*"],
     "tomllib": ["livevlm.configfile"],
     "torch": ["memory.*", "livevlm.*"],
