@@ -76,8 +76,8 @@ class ContainerSource:
                     continue
                 waited = None
                 yield picture
-        if not video.live and not self._options.cancelled():
-            video.require_pictures()
+        if waited is not None and not video.live and not self._options.cancelled():
+            raise video.no_picture()
 
     def _convert(self, picture: VideoFrame) -> npt.NDArray[np.uint8]:
         """Upright RGB pixels, (height, width, 3), scaled by swscale in the same pass."""

@@ -32,6 +32,8 @@ _UNDECODABLE = (
     av.error.PatchWelcomeError,
     av.error.NotImplementedError,
 )
+# What makes a file unreadable that is not in the file.
+_FAILING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
 _UNREADABLE = (av.error.InvalidDataError, av.error.DemuxerNotFoundError, UnicodeDecodeError)
 
 
@@ -122,9 +124,9 @@ def _explain_file(error: Exception, address: Address) -> StreamError:
         return CodecUnsupported(f"{shown}: its video cannot be decoded here; convert it to H.264")
     if _is_empty(address.target):
         return NoVideo(f"{shown} is empty; check that it was written to the end")
-    if isinstance(error, _UNREADABLE):
-        return SourceCorrupt(f"{shown} is damaged or no video; check that it plays elsewhere")
-    return ConnectionFailed(f"{shown} cannot be read: {_reason(error)}")
+    if getattr(error, "errno", None) in _FAILING:
+        return ConnectionFailed(f"{shown} cannot be read: {_reason(error)}")
+    return SourceCorrupt(f"{shown} is damaged or no video; check that it plays elsewhere")
 
 
 def _explain_device(error: Exception, address: Address) -> StreamError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import time
@@ -37,7 +38,6 @@ class Video:
     def __init__(self, address: Address, options: SourceOptions) -> None:
         self._address = address
         self._options = options
-        self._pictures = 0
         self._last_error: Exception | None = None
         self._container = _open(address, options)
         try:
@@ -96,6 +96,9 @@ class Video:
                 failures += 1
                 self._lost(error)
             except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
+                if self._address.kind == "file" and getattr(error, "errno", None) == errno.EIO:
+                    self._lost(error)
+                    return  # A recording that was cut off, or is still being written.
                 raise self._explain(error) from error
         assert self._last_error is not None, "a demuxer failed without an error"
         raise self._explain(self._last_error) from self._last_error
@@ -106,7 +109,10 @@ class Video:
         patience_s = self._options.read_timeout_s if self._address.kind == "network" else math.inf
         while True:
             asked_s = time.monotonic()
-            packet = next(packets, None)
+            try:
+                packet = next(packets, None)
+            except IndexError:
+                return  # PyAV, at the end of a file in which another stream turned up on the way.
             if packet is None or (live and not packet.size):
                 return  # What a lost camera left in the decoder is old by now.
             if live and time.monotonic() - asked_s >= patience_s:
@@ -124,17 +130,14 @@ class Video:
         whole = [picture for picture in pictures if not picture.is_corrupt]
         for _ in range(len(pictures) - len(whole)):
             self._options.on_drop("corrupt")
-        self._pictures += len(whole)
         return whole
 
-    def require_pictures(self) -> None:
-        """At the end of a recording: an error unless there was a picture in it."""
-        if self._pictures:
-            return
+    def no_picture(self) -> StreamError:
+        """What to raise at the end of a recording in which there was no picture to be had."""
         if self._last_error is not None:
-            raise self._explain(self._last_error) from self._last_error
+            return self._explain(self._last_error)
         hint = "check that it was recorded to the end"
-        raise NoVideo(f"{self._address.shown} holds no picture; {hint}")
+        return NoVideo(f"{self._address.shown} holds no whole picture; {hint}")
 
     def _explain(self, error: Exception) -> StreamError:
         return explain(error, self._address, self._options, opening=False)

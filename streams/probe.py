@@ -157,7 +157,8 @@ def _probe_video(address: Address, tally: _Tally, options: SourceOptions) -> Pro
         if not tally.stamps and video.live:
             hint = "check that the camera sends H.264, and keyframes"
             raise SourceStalled(f"{address.shown} sends data, but no picture; {hint}")
-        video.require_pictures()
+        if not tally.stamps:
+            raise video.no_picture()
         codec = video.stream.codec_context.name
         report = tally.report(address.shown, live=video.live, format=video.format, codec=codec)
         return replace(report, fps_claimed=video.fps_claimed, duration_s=video.duration_s)

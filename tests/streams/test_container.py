@@ -149,6 +149,38 @@ def test_pictures_may_change_size_on_the_way(tmp_path: Path) -> None:
     assert times == sorted(times)
 
 
+def test_a_recording_that_was_cut_off_ends_where_it_was_cut(tmp_path: Path) -> None:
+    """A full disk or a crash of the recorder: what is there is read, and that is the end."""
+    path = tmp_path / "clip.mkv"
+    matroska(path, 60)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    numbers = [number_of(frame.image) for frame in read(path)]
+    assert 10 < len(numbers) < 50
+    assert numbers == list(range(len(numbers)))
+
+
+def test_a_recording_without_a_keyframe_has_no_whole_picture(tmp_path: Path) -> None:
+    """It must not look like a recording that was read well and showed nothing."""
+    path = tmp_path / "clip.mkv"
+    matroska(path, 40)
+    data = bytearray(path.read_bytes())
+    start = data.index(b"\x1f\x43\xb6\x75")
+    data[start + 60 : start + 400] = bytes(340)
+    path.write_bytes(data)
+    with pytest.raises((SourceCorrupt, NoVideo)):
+        read(path)
+
+
+def matroska(path: Path, count: int) -> None:
+    with av.open(str(path), "w", format="matroska") as out:
+        stream = out.add_stream("mpeg4", 25)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        stream.codec_context.gop_size = 1000
+        for image in many(count):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        out.mux(stream.encode(None))
+
+
 def transport_stream(path: Path, size: tuple[int, int]) -> None:
     """An MPEG-TS, which can be joined by appending."""
     with av.open(str(path), "w", format="mpegts") as out:
