@@ -40,6 +40,8 @@ def main() -> int:
         except LiveVLMError as error:
             print(f"The demo failed: {error.message}", file=sys.stderr)
             return error.exit_code
+        except KeyboardInterrupt:
+            return 130
     return _verdict(wrong, len(sample.questions), process.exit_code)
 
 
