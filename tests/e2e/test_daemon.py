@@ -123,9 +123,9 @@ async def seen_to_its_end(client: Client, name: str) -> None:
         await asyncio.sleep(0.02)
 
 
-async def ask(client: Client, text: str, **about: TimeRange) -> list[AnswerEvent]:
+async def ask(client: Client, text: str, time: TimeRange | None = None) -> list[AnswerEvent]:
     """All events of one answer."""
-    reply = await client.ask(text, stream="hall", **about)
+    reply = await client.ask(text, stream="hall", time=time)
     return [event async for event in reply]
 
 

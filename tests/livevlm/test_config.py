@@ -78,8 +78,9 @@ def test_default_toml_shows_a_stream_with_every_setting() -> None:
 def test_default_toml_explains_each_line_with_the_setting_s_own_words() -> None:
     """The comments in default.toml are the descriptions in the code."""
     text = (CONFIGS / "default.toml").read_text(encoding="utf-8")
-    sections = [f.default for f in Config.model_fields.values() if isinstance(f.default, Section)]
-    for section in [*map(type, sections), StreamConfig]:
+    defaults = [field.default for field in Config.model_fields.values()]
+    sections: list[type[Section]] = [type(d) for d in defaults if isinstance(d, Section)]
+    for section in [*sections, StreamConfig]:
         for key, field in section.model_fields.items():
             assert field.description
             assert any(
@@ -274,7 +275,7 @@ def test_a_configuration_cannot_be_changed() -> None:
     """What was checked stays as it was checked."""
     config = Config()
     with pytest.raises(ValidationError):
-        config.memory.budget_tokens = 1
+        config.memory.budget_tokens = 1  # type: ignore[misc]
 
 
 KEYS = st.text("abc", min_size=1, max_size=2)
