@@ -3,7 +3,6 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-STAMP := $(VENV)/.installed
 PACKAGES := livevlm memory streams
 
 # Where PyTorch's CPU build is looked for on a machine without an NVIDIA driver. On Linux the default package index has the CUDA
@@ -13,8 +12,9 @@ ifeq ($(shell command -v nvidia-smi 2>/dev/null),)
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 endif
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
-# The extra of pyproject.toml that brings FAISS: cpu or gpu, never both.
-FAISS ?= cpu
+# The extra of pyproject.toml that brings FAISS: cpu, or gpu with `make setup FAISS=gpu`. Never both; the choice is remembered.
+FAISS ?= $(or $(shell cat $(VENV)/.faiss 2>/dev/null),cpu)
+STAMP := $(VENV)/.installed-$(FAISS)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format bench train clean
@@ -32,8 +32,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PY) -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1] + "/torch/", timeout=5).read(1)' \
 	    '$(TORCH_INDEX)' >/dev/null 2>&1 && index='--extra-index-url $(TORCH_INDEX)' || index=; \
 	$(PY) -m pip install -qq --disable-pip-version-check $$index -c constraints.txt $(TORCH)
+	@$(PY) -m pip uninstall -qq -y $(filter-out faiss-$(FAISS),faiss-cpu faiss-gpu)
 	@$(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[$(FAISS),dev]'
-	@touch $@
+	@rm -f $(VENV)/.installed* && echo $(FAISS) > $(VENV)/.faiss && touch $@
 
 demo: $(STAMP)  ## start the daemon on the bundled sample, ask it, print answers and evidence
 	$(PY) -m livevlm.demo

@@ -80,7 +80,8 @@ def test_default_toml_explains_each_line_with_the_setting_s_own_words() -> None:
     text = (CONFIGS / "default.toml").read_text(encoding="utf-8")
     defaults = [field.default for field in Config.model_fields.values()]
     sections: list[type[Section]] = [type(d) for d in defaults if isinstance(d, Section)]
-    for section in [*sections, StreamConfig]:
+    sections.append(StreamConfig)
+    for section in sections:
         for key, field in section.model_fields.items():
             assert field.description
             assert any(
