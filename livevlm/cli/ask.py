@@ -81,7 +81,7 @@ def _print_event(event: AnswerEvent, args: argparse.Namespace) -> None:
         print_json(event_json(event))
     elif isinstance(event, AnswerChunk):
         print(event.text, end="", flush=True)
-    elif isinstance(event, Answer) and event.status in ("completed", "incomplete"):
+    elif isinstance(event, Answer) and (event.text or event.failure is None):
         print()
         if not args.quiet:
             _print_evidence(event)
