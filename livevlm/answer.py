@@ -14,7 +14,18 @@ from livevlm.chat import ChatLayout
 from livevlm.decoder import AnswerPast, ChunkPast
 from livevlm.detokenize import Detokenizer
 from livevlm.errors import LiveVLMError, RangeNotInMemory
-from livevlm.messages import Answer, AnswerChunk, AsOf, Evidence, Failure, Question, Recalled, Status, TimeRange, Timings
+from livevlm.messages import (
+    Answer,
+    AnswerChunk,
+    AsOf,
+    Evidence,
+    Failure,
+    Question,
+    Recalled,
+    Status,
+    TimeRange,
+    Timings,
+)
 from livevlm.sampling import TokenSampler
 from memory import Context, StreamMemory, TimeSpan, attended, evidence
 
@@ -22,22 +33,42 @@ from memory import Context, StreamMemory, TimeSpan, attended, evidence
 class Answering:
     """One answer in progress: `begin` once, `advance` until `over`, `finish` once. All on the model's thread."""
 
-    def __init__(self, backbone: Backbone, question: Question, layout: ChatLayout, *, asked: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        question: Question,
+        layout: ChatLayout,
+        *,
+        asked: float,
+        clock: Callable[[], float],
+    ) -> None:
         """asked: the clock's reading when the question arrived; the clock is monotonic, in seconds."""
         self._backbone, self.question, self._layout = backbone, question, layout
         self._asked, self._clock = asked, clock
-        self._sampler = TokenSampler(temperature=question.temperature, top_p=question.top_p, seed=question.seed)
+        self._sampler = TokenSampler(
+            temperature=question.temperature, top_p=question.top_p, seed=question.seed
+        )
         self._detokenizer = Detokenizer(backbone.codec.decode)
         self._past: AnswerPast | None = None
         self._next: Tensor | None = None
         self._text: list[str] = []
         self._tokens = 0
-        self._answer = Answer(question_id=question.id, stream=question.stream, text="", status="completed", as_of=None)
+        self._answer = Answer(
+            question_id=question.id, stream=question.stream, text="", status="completed", as_of=None
+        )
         self.over: Status | None = None
 
     @torch.inference_mode()
-    def begin(self, memory: StreamMemory, as_of: AsOf, *, flushed: float, retrieved: Callable[[float], None]) -> Recalled:
-        """Recall, and read the question over what was recalled. flushed: the clock when its turn came; then frames were taken in.
+    def begin(
+        self,
+        memory: StreamMemory,
+        as_of: AsOf,
+        *,
+        flushed: float,
+        retrieved: Callable[[float], None],
+    ) -> Recalled:
+        """Recall, and read the question over what was recalled. flushed: the clock when its turn came; then frames were taken
+        in.
 
         Raises RangeNotInMemory where nothing is remembered of the time that was asked about.
         """
@@ -53,7 +84,9 @@ class Answering:
         retrieved(recalled - began)
         hidden = self._backbone.forward(self._backbone.embed(asking), self._past)
         self._next = self._backbone.logits(hidden[-1:])[0]
-        spans = evidence(recall, attended(recall, memory.rope, self._past.queries), self.question.max_evidence)
+        spans = evidence(
+            recall, attended(recall, memory.rope, self._past.queries), self.question.max_evidence
+        )
         found = tuple(
             Evidence(
                 stream=self.question.stream, from_s=one.from_s, to_s=one.to_s, from_utc=one.from_utc, to_utc=one.to_utc,
@@ -61,9 +94,16 @@ class Answering:
             )
             for one in spans
         )  # fmt: skip
-        timings = Timings(queue_s=flushed - self._asked, flush_s=began - flushed, retrieve_s=recalled - began)
+        timings = Timings(
+            queue_s=flushed - self._asked, flush_s=began - flushed, retrieve_s=recalled - began
+        )
         self._answer = replace(
-            self._answer, as_of=as_of, evidence=found, timings=timings, question_tokens=len(asking), context_tokens=len(recall)
+            self._answer,
+            as_of=as_of,
+            evidence=found,
+            timings=timings,
+            question_tokens=len(asking),
+            context_tokens=len(recall),
         )
         return Recalled(question_id=self.question.id, as_of=as_of, evidence=found)
 
@@ -73,7 +113,10 @@ class Answering:
         assert self._past is not None and self._next is not None and self.over is None
         id_ = self._sampler.next(self._next)
         if self._tokens == 0:
-            self._answer = replace(self._answer, timings=replace(self._answer.timings, ttft_s=self._clock() - self._asked))
+            self._answer = replace(
+                self._answer,
+                timings=replace(self._answer.timings, ttft_s=self._clock() - self._asked),
+            )
         if id_ in self._backbone.codec.stop_ids:
             self.over = "completed"
             return self._give(self._detokenizer.end())
@@ -102,7 +145,9 @@ class Answering:
         total = self._clock() - self._asked
         timings = self._answer.timings
         decode = max(0.0, total - timings.ttft_s) if timings.ttft_s else 0.0
-        failure = error and Failure(code=error.code, message=error.message, kind=error.kind)
+        failure = None
+        if error is not None:
+            failure = Failure(code=error.code, message=error.message, kind=error.kind)
         return replace(
             self._answer,
             text="".join(self._text),
@@ -117,7 +162,11 @@ def question_queries(backbone: Backbone, memory: StreamMemory, text: list[int]) 
     """The question's own position-free queries (L, H, N, D): its text read over the pinned prompt alone, without any video."""
     context = memory.context()
     prompt = memory.tiers.prompt
-    past = ChunkPast(Context(context.keys[:, :, :prompt], context.values[:, :, :prompt]), backbone.rope, len(text))
+    past = ChunkPast(
+        Context(context.keys[:, :, :prompt], context.values[:, :, :prompt]),
+        backbone.rope,
+        len(text),
+    )
     backbone.forward(backbone.embed(text), past)
     return past.queries
 
@@ -139,4 +188,5 @@ def not_remembered(stream: str, memory: StreamMemory) -> str:
     """What to tell somebody who asked about a time that is not in memory."""
     stats = memory.stats()
     assert stats.from_s is not None and stats.to_s is not None
-    return f"nothing is remembered of that time on {stream}; its memory goes from {stats.from_s:.1f} s to {stats.to_s:.1f} s of the stream"
+    reach = f"its memory goes from {stats.from_s:.1f} s to {stats.to_s:.1f} s of the stream"
+    return f"nothing is remembered of that time on {stream}; {reach}"

@@ -1,7 +1,7 @@
 """ChatLayout: what stands before the video, between video and question, and after the question.
 
-A checkpoint's own chat template says it; rendering the template once around two marks and cutting the text at them gives the three
-parts. The part before the video is the memory's pinned prompt, the others frame every question.
+A checkpoint's own chat template says it; rendering the template once around two marks and cutting the text at them
+gives the three parts. The part before the video is the memory's pinned prompt, the others frame every question.
 """
 
 from __future__ import annotations

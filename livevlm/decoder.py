@@ -1,9 +1,10 @@
 """The text decoder, walked layer by layer over a model's own submodules.
 
-What moves: embeddings (N, hidden) go through every layer; in each, the position-free queries, keys and values are handed to a `Past`, which gives
-them positions, attends, and keeps what it wants. So keys can be stored without position and no cache class, mask builder or patched model file is
-involved. The alternative, an attention function registered with transformers and an identity rotary embedding, follows more architectures but lives
-with the library's mask rules; both agreed with the model's own forward pass to 2.4e-7 in float32 when tried.
+What moves: embeddings (N, hidden) go through every layer; in each, the position-free queries, keys and values are
+handed to a `Past`, which gives them positions, attends, and keeps what it wants. So keys can be stored without position
+and no cache class, mask builder or patched model file is involved. The alternative, an attention function registered
+with transformers and an identity rotary embedding, follows more architectures but lives with the library's mask rules;
+both agreed with the model's own forward pass to 2.4e-7 in float32 when tried.
 
 Works for pre-norm decoders with q/k/v/o projections and a gated mlp under the usual names (Qwen2, Qwen3, Llama).
 """
@@ -29,7 +30,9 @@ class Past(Protocol):
         ...
 
 
-def walk(layers: Iterable[nn.Module], norm: nn.Module, embeds: Tensor, head_dim: int, past: Past) -> Tensor:
+def walk(
+    layers: Iterable[nn.Module], norm: nn.Module, embeds: Tensor, head_dim: int, past: Past
+) -> Tensor:
     """Embeddings (N, hidden) -> final hidden states (N, hidden)."""
     x = embeds
     for number, layer in enumerate(layers):
@@ -91,7 +94,9 @@ class ChunkPast:
             values = torch.cat((self._context.values[layer], v), dim=1)
         here = torch.arange(keys.shape[1], device=q.device)
         return causal_attention(
-            self._rope.rotate(q, here[len(here) - q.shape[1] :]), self._rope.rotate(keys, here), values
+            self._rope.rotate(q, here[len(here) - q.shape[1] :]),
+            self._rope.rotate(keys, here),
+            values,
         )
 
     @property
@@ -113,7 +118,8 @@ class ChunkPast:
 class AnswerPast:
     """A working copy of a recall, rotated once to contiguous positions, with room for a question and its answer behind it.
 
-    The recall itself is not touched. After each walk `queries` holds the position-free queries of its last token, (L, H, 1, D).
+    The recall itself is not touched. After each walk `queries` holds the position-free queries of its last token, (L,
+    H, 1, D).
     """
 
     def __init__(self, recall: Recall, rope: Rope, room: int) -> None:
@@ -145,7 +151,9 @@ class AnswerPast:
         if layer == 0:
             self._queries = []
         self._queries.append(q[:, -1:])
-        out = causal_attention(self._rope.rotate(q, here), self._keys[layer, :, :stop], self._values[layer, :, :stop])
+        out = causal_attention(
+            self._rope.rotate(q, here), self._keys[layer, :, :stop], self._values[layer, :, :stop]
+        )
         if layer == len(self._keys) - 1:
             self._length = stop
         return out

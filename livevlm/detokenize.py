@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 _UNFINISHED = "\ufffd"
-# A character is at most four bytes, so at most four byte-level tokens; bytes that still make none by then are no character at all.
+# A character is at most four bytes, so at most four byte-level tokens; bytes that still make none by then are no character at
+# all.
 _PATIENCE = 4
 
 

@@ -1,8 +1,8 @@
 """Engine: one unit of work at a time. A chunk of frames into a memory, or a token out of an answer.
 
-`step` is plain synchronous code that one thread calls; `submit`, `cancel` and `streams` may be called from any thread. A step gives one token to one
-answer in progress, then takes one waiting chunk of one stream, both in turn: so a long answer never makes ingest drop frames, and no question waits
-for a queue of frames.
+`step` is plain synchronous code that one thread calls; `submit`, `cancel` and `streams` may be called from any thread.
+A step gives one token to one answer in progress, then takes one waiting chunk of one stream, both in turn: so a long
+answer never makes ingest drop frames, and no question waits for a queue of frames.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class EngineStream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
-    """chunk_frames: most frames run through the model at once. tokens_per_frame: 0 is the model's own. similarity: 0 keeps every token.
+    """chunk_frames: most frames run through the model at once. tokens_per_frame: 0 is the model's own. similarity: 0 keeps
+    every token.
 
     system_prompt: empty is the model's own. max_waiting: most questions accepted and not yet answered.
     """
@@ -78,27 +79,45 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """clock: monotonic seconds. Raises ConfigError where the options fit no memory."""
-        self._backbone, self._options, self._metrics, self._clock = backbone, options, metrics, clock
+        self._backbone, self._options, self._metrics, self._clock = (
+            backbone,
+            options,
+            metrics,
+            clock,
+        )
         self._layout = backbone.codec.layout(options.system_prompt)
         self._streams = {stream.name: stream for stream in streams}
         self._ingests = {name: self._ingest() for name in self._streams}
         self._turns = deque(self._streams)
-        self._lock = threading.Lock()  # guards _waiting, _open, _cancelled and _snapshots; held for moments only
+        self._lock = (
+            threading.Lock()
+        )  # guards _waiting, _open, _cancelled and _snapshots; held for moments only
         self._waiting: deque[_Asked] = deque()
         self._open: set[str] = set()
         self._cancelled: set[str] = set()
-        self._snapshots = {name: (ingest.as_of, ingest.memory.stats(), 0) for name, ingest in self._ingests.items()}
+        self._snapshots = {
+            name: (ingest.as_of, ingest.memory.stats(), 0) for name, ingest in self._ingests.items()
+        }
         self._active: deque[_Asked] = deque()
 
     def _ingest(self) -> StreamIngest:
         options = self._options
-        reducer = make_reducer(self._backbone.own_grid, tokens=options.tokens_per_frame, similarity=options.similarity)
+        reducer = make_reducer(
+            self._backbone.own_grid, tokens=options.tokens_per_frame, similarity=options.similarity
+        )
         memory = options.memory.build(
-            self._backbone, prompt=self._layout.before_video, frame_tokens=reducer.most, chunk_frames=options.chunk_frames
+            self._backbone,
+            prompt=self._layout.before_video,
+            frame_tokens=reducer.most,
+            chunk_frames=options.chunk_frames,
         )
         encoder = FrameEncoder(self._backbone, reducer)
         return StreamIngest(
-            self._backbone, memory, encoder, score_queries=options.memory.score_queries, stage=self._metrics.stage
+            self._backbone,
+            memory,
+            encoder,
+            score_queries=options.memory.score_queries,
+            stage=self._metrics.stage,
         )
 
     # From any thread.
@@ -112,7 +131,12 @@ class Engine:
             known = ", ".join(sorted(self._streams)) or "none"
             raise StreamNotFound(f"no stream is called {question.stream!r}; there are: {known}")
         now = self._clock()
-        asked = _Asked(question, sink, now, Answering(self._backbone, question, self._layout, asked=now, clock=self._clock))
+        asked = _Asked(
+            question,
+            sink,
+            now,
+            Answering(self._backbone, question, self._layout, asked=now, clock=self._clock),
+        )
         with self._lock:
             if question.id in self._open:
                 raise ValueError(f"a question with the id {question.id!r} is open already")
@@ -169,9 +193,14 @@ class Engine:
                 self._end(asked, "cancelled")
                 return True
             if ingest.as_of is None:
-                raise NoFramesYet(f"the stream {stream} has shown nothing yet; {_condition(self._streams[stream])}")
+                raise NoFramesYet(
+                    f"the stream {stream} has shown nothing yet; {_condition(self._streams[stream])}"
+                )
             recalled = asked.answering.begin(
-                ingest.memory, ingest.as_of, flushed=turn, retrieved=lambda seconds: self._metrics.stage("retrieve", seconds)
+                ingest.memory,
+                ingest.as_of,
+                flushed=turn,
+                retrieved=lambda seconds: self._metrics.stage("retrieve", seconds),
             )
         except LiveVLMError as error:
             self._end(asked, "failed", error)
@@ -190,7 +219,11 @@ class Engine:
             self._end(asked, "cancelled")
         elif answering.expired():
             limit = asked.question.deadline_s
-            self._end(asked, "incomplete", DeadlineExceeded(f"the answer was not complete within {limit:g} s"))
+            self._end(
+                asked,
+                "incomplete",
+                DeadlineExceeded(f"the answer was not complete within {limit:g} s"),
+            )
         else:
             began = self._clock()
             chunk = answering.advance()
@@ -242,7 +275,9 @@ def _condition(stream: EngineStream) -> str:
     return status.error or f"it is {status.state}"
 
 
-def _status(stream: EngineStream, as_of: AsOf | None, stats: MemoryStats, encoded: int) -> StreamStatus:
+def _status(
+    stream: EngineStream, as_of: AsOf | None, stats: MemoryStats, encoded: int
+) -> StreamStatus:
     from_reader = stream.status()
     tokens = stats.tokens
     return StreamStatus(

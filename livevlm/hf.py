@@ -1,8 +1,9 @@
 """LlavaOnevision: the one adapter to transformers, for `LlavaOnevisionForConditionalGeneration` from a folder or a hub name.
 
-Vision goes through the model's public path; text through `livevlm.decoder`. As in ReKV the newline token that the model appends to every clip is left
-out: a stream has no last frame, and pages stay aligned to frames. Preprocessing is done here from `preprocessor_config.json`, because transformers'
-own image processors need torchvision, which has no CPU build to rely on.
+Vision goes through the model's public path; text through `livevlm.decoder`. As in ReKV the newline token that the model
+appends to every clip is left out: a stream has no last frame, and pages stay aligned to frames. Preprocessing is done
+here from `preprocessor_config.json`, because transformers' own image processors need torchvision, which has no CPU
+build to rely on.
 """
 
 from __future__ import annotations
@@ -19,7 +20,12 @@ import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoTokenizer, LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    LlavaOnevisionForConditionalGeneration,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import cached_file
 
 from livevlm.chat import ChatLayout, chat_layout
@@ -43,14 +49,22 @@ class Pixels:
         """From a preprocessor file's text; what it leaves out is SigLIP's."""
         given: dict[str, Any] = json.loads(text)
         half = (0.5, 0.5, 0.5)
-        rescale = float(given.get("rescale_factor", 1 / 255)) if given.get("do_rescale", True) else 1.0
+        rescale = (
+            float(given.get("rescale_factor", 1 / 255)) if given.get("do_rescale", True) else 1.0
+        )
         if not given.get("do_normalize", True):
             return cls(rescale, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-        return cls(rescale, tuple(given.get("image_mean", half)), tuple(given.get("image_std", half)))
+        return cls(
+            rescale, tuple(given.get("image_mean", half)), tuple(given.get("image_std", half))
+        )
 
-    def tensor(self, images: npt.NDArray[np.uint8], device: torch.device, dtype: torch.dtype) -> Tensor:
+    def tensor(
+        self, images: npt.NDArray[np.uint8], device: torch.device, dtype: torch.dtype
+    ) -> Tensor:
         """Pictures (B, H, W, 3) uint8 -> (B, 3, H, W). The bytes travel to the device, the floats are made there."""
-        pixels = torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float()
+        pixels = (
+            torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float()
+        )
         mean = torch.tensor(self.mean, device=device).view(1, 3, 1, 1)
         std = torch.tensor(self.std, device=device).view(1, 3, 1, 1)
         return ((pixels * self.rescale - mean) / std).to(dtype)
@@ -69,17 +83,27 @@ class HubCodec:
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text, without added special tokens."""
-        return [int(number) for number in self._tokenizer(text, add_special_tokens=False)["input_ids"]]
+        return [
+            int(number) for number in self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        ]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids, special tokens left out."""
-        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        return str(
+            self._tokenizer.decode(
+                list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
+        )
 
     def layout(self, system_prompt: str) -> ChatLayout:
         """The chat template, cut at the video and the question."""
 
         def render(messages: list[dict[str, Any]]) -> str:
-            return str(self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+            return str(
+                self._tokenizer.apply_chat_template(
+                    messages, tokenize=False, add_generation_prompt=True
+                )
+            )
 
         return chat_layout(render, "<video>", system_prompt)
 
@@ -87,11 +111,19 @@ class HubCodec:
 class LlavaOnevision:
     """A LLaVA-OneVision checkpoint behind the backbone protocol."""
 
-    def __init__(self, model: LlavaOnevisionForConditionalGeneration, codec: HubCodec, pixels: Pixels, name: str) -> None:
+    def __init__(
+        self,
+        model: LlavaOnevisionForConditionalGeneration,
+        codec: HubCodec,
+        pixels: Pixels,
+        name: str,
+    ) -> None:
         self._model, self._codec, self._pixels, self._name = model.eval(), codec, pixels, name
         text, vision = model.config.text_config, model.config.vision_config
         head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-        self._kv = KVShape(text.num_hidden_layers, text.num_attention_heads, text.num_key_value_heads, head_dim)
+        self._kv = KVShape(
+            text.num_hidden_layers, text.num_attention_heads, text.num_key_value_heads, head_dim
+        )
         rotary = model.model.language_model.rotary_emb
         self._rope = Rope(rotary.inv_freq.float(), float(rotary.attention_scaling))
         side = vision.image_size // vision.patch_size
@@ -115,12 +147,14 @@ class LlavaOnevision:
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self._model.device
+        device: torch.device = self._model.device
+        return device
 
     @property
     def dtype(self) -> torch.dtype:
         """What the weights are."""
-        return self._model.dtype
+        dtype: torch.dtype = self._model.dtype
+        return dtype
 
     @property
     def frame_size(self) -> tuple[int, int]:
@@ -149,7 +183,11 @@ class LlavaOnevision:
         pixels = self._pixels.tensor(images, self.device, self.dtype)
         layer = config.vision_feature_layer
         states = inner.vision_tower(pixels, output_hidden_states=True).hidden_states
-        features = states[layer] if isinstance(layer, int) else torch.cat([states[each] for each in layer], dim=-1)
+        features = (
+            states[layer]
+            if isinstance(layer, int)
+            else torch.cat([states[each] for each in layer], dim=-1)
+        )
         if config.vision_feature_select_strategy == "default":
             features = features[:, 1:]
         return inner.multi_modal_projector(features).unflatten(1, (self._side, self._side))  # type: ignore[no-any-return]
@@ -172,7 +210,9 @@ class LlavaOnevision:
         return self._model.lm_head(hidden).float()  # type: ignore[no-any-return]
 
 
-def load(source: str, *, device: torch.device, dtype: torch.dtype | None, name: str | None = None) -> LlavaOnevision:
+def load(
+    source: str, *, device: torch.device, dtype: torch.dtype | None, name: str | None = None
+) -> LlavaOnevision:
     """Load a checkpoint from a folder or by its hub name; dtype None takes the checkpoint's own.
 
     ModelNotFound where there is none, where it is of another class, or where its files cannot be read.
@@ -180,15 +220,21 @@ def load(source: str, *, device: torch.device, dtype: torch.dtype | None, name: 
     try:
         kind = AutoConfig.from_pretrained(source).model_type
         if kind != "llava_onevision":
-            raise ModelNotFound(f"{source} holds a {kind} model; only llava_onevision checkpoints can be loaded so far")
+            raise ModelNotFound(
+                f"{source} holds a {kind} model; only llava_onevision checkpoints can be loaded so far"
+            )
         model = LlavaOnevisionForConditionalGeneration.from_pretrained(
-            source, dtype=dtype or "auto", device_map={"": device} if device.type == "cuda" else None
+            source,
+            dtype=dtype or "auto",
+            device_map={"": device} if device.type == "cuda" else None,
         )
         tokenizer = AutoTokenizer.from_pretrained(source)
         pixels = Pixels.read(_preprocessor(source))
     except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
-        raise ModelNotFound(f"the model {source} cannot be loaded: {reason}. Give a checkpoint folder or a hub name") from error
+        raise ModelNotFound(
+            f"the model {source} cannot be loaded: {reason}. Give a checkpoint folder or a hub name"
+        ) from error
     ends = model.generation_config.eos_token_id if model.generation_config else None
     stop = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
     return LlavaOnevision(model, HubCodec(tokenizer, frozenset(stop)), pixels, name or source)

@@ -21,11 +21,18 @@ Stage = Callable[[str, float], None]
 class StreamIngest:
     """Runs a stream's frames through the model, a chunk at a time, and remembers them.
 
-    Whatever is handed in is in the memory when `add` returns: there is never a partial chunk that an answer would have to flush.
+    Whatever is handed in is in the memory when `add` returns: there is never a partial chunk that an answer would have
+    to flush.
     """
 
     def __init__(
-        self, backbone: Backbone, memory: StreamMemory, encoder: FrameEncoder, *, score_queries: int, stage: Stage
+        self,
+        backbone: Backbone,
+        memory: StreamMemory,
+        encoder: FrameEncoder,
+        *,
+        score_queries: int,
+        stage: Stage,
     ) -> None:
         self._backbone, self.memory, self._encoder = backbone, memory, encoder
         self._score_queries, self._stage = score_queries, stage
@@ -48,7 +55,9 @@ class StreamIngest:
         self.frames_encoded += len(frames)
 
 
-def prefill(backbone: Backbone, memory: StreamMemory, tokens: Sequence[FrameTokens], score_queries: int) -> KVBlock:
+def prefill(
+    backbone: Backbone, memory: StreamMemory, tokens: Sequence[FrameTokens], score_queries: int
+) -> KVBlock:
     """One chunk of frames over everything that the memory holds -> their keys and values, and the last queries for scoring."""
     past = ChunkPast(memory.context(), backbone.rope, score_queries)
     backbone.forward(torch.cat([frame.embeds for frame in tokens]), past)

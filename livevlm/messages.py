@@ -18,8 +18,8 @@ Tier = Literal["short", "long"]
 class TimeRange:
     """The part of a stream that a question is about; an open end is None.
 
-    `last_s` counts back from the newest frame and excludes the other two. With `utc`, `from_s` and `to_s` are POSIX seconds (UTC,
-    as of arrival); without, they are seconds of stream time.
+    `last_s` counts back from the newest frame and excludes the other two. With `utc`, `from_s` and `to_s` are POSIX
+    seconds (UTC, as of arrival); without, they are seconds of stream time.
     """
 
     from_s: float | None = None

@@ -28,7 +28,9 @@ class TokenReducer(Protocol):
 
 
 class PoolReducer:
-    """Pools the grid to a smaller one. To half its sides as LLaVA-OneVision does (bilinear), to any other size by averaging areas."""
+    """Pools the grid to a smaller one. To half its sides as LLaVA-OneVision does (bilinear),
+    to any other size by averaging areas.
+    """
 
     def __init__(self, target: Grid) -> None:
         assert min(target) >= 1, target
@@ -53,10 +55,12 @@ class PoolReducer:
 
 
 class SimilarityDrop:
-    """Drops tokens that are as good as those at the same place of the frame before: cosine similarity at or above the threshold.
+    """Drops tokens that are as good as those at the same place of the frame before: cosine similarity at or above the
+    threshold.
 
-    In the spirit of TimeChat-Online's differential token drop and CacheFlow; here after the projector. At least the token that changed most
-    stays, so that every frame leaves a trace. The comparison is with the whole frame before, not with what was kept of it.
+    In the spirit of TimeChat-Online's differential token drop and CacheFlow; here after the projector. At least the
+    token that changed most stays, so that every frame leaves a trace. The comparison is with the whole frame before,
+    not with what was kept of it.
     """
 
     def __init__(self, inner: TokenReducer, threshold: float) -> None:

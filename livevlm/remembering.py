@@ -51,9 +51,13 @@ class MemoryRecipe:
         _known("memory.reader", self.reader, READERS)
         _known("memory.index", self.index, get_args(IndexKind))
         if self.reader == "rekv" and self.retention != "full":
-            raise ConfigError('memory.reader = "rekv" reads a memory that keeps everything: set memory.retention = "full"')
+            raise ConfigError(
+                'memory.reader = "rekv" reads a memory that keeps everything: set memory.retention = "full"'
+            )
 
-    def build(self, backbone: Backbone, *, prompt: str, frame_tokens: int, chunk_frames: int) -> StreamMemory:
+    def build(
+        self, backbone: Backbone, *, prompt: str, frame_tokens: int, chunk_frames: int
+    ) -> StreamMemory:
         """An empty memory with the prompt pinned in it."""
         rekv = self.reader == "rekv"
         options = MemoryOptions(
@@ -85,7 +89,9 @@ class MemoryRecipe:
             return ReKV(page_tokens=frame_tokens, blocks=REKV_BLOCKS)
         if self.reader == "full":
             return ReadAll(self.page_tokens)
-        return PositionAgnosticRetrieval(int(self.retrieval_ratio * self.budget_tokens), self.page_tokens)
+        return PositionAgnosticRetrieval(
+            int(self.retrieval_ratio * self.budget_tokens), self.page_tokens
+        )
 
 
 def _known(key: str, name: str, names: tuple[str, ...]) -> None:
@@ -98,8 +104,12 @@ def prompt_block(backbone: Backbone, prompt: str) -> KVBlock:
     """The prompt's keys and values, computed once; every video token attends to them."""
     ids = backbone.codec.encode(prompt)
     if not ids:
-        raise ConfigError("the model's chat template puts nothing before the video; set answer.system_prompt")
+        raise ConfigError(
+            "the model's chat template puts nothing before the video; set answer.system_prompt"
+        )
     past = ChunkPast(None, backbone.rope, 1)
     backbone.forward(backbone.embed(ids), past)
     nowhen = torch.full((len(ids),), -torch.inf, dtype=torch.float64)
-    return KVBlock(past.keys, past.values, past.queries, nowhen, nowhen, torch.full((len(ids),), -1))
+    return KVBlock(
+        past.keys, past.values, past.queries, nowhen, nowhen, torch.full((len(ids),), -1)
+    )

@@ -50,7 +50,11 @@ class _Attention(nn.Module):
 class _Mlp(nn.Module):
     def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.gate, self.up, self.down = nn.Linear(hidden, 64), nn.Linear(hidden, 64), nn.Linear(64, hidden)
+        self.gate, self.up, self.down = (
+            nn.Linear(hidden, 64),
+            nn.Linear(hidden, 64),
+            nn.Linear(64, hidden),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.down(silu(self.gate(x)) * self.up(x))
@@ -91,7 +95,9 @@ class ToyBackbone(nn.Module):
 
     def encode(self, images: npt.NDArray[np.uint8]) -> Tensor:
         """The mean colour of each patch of 8 x 8 pixels, projected."""
-        planes = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+        planes = (
+            torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+        )
         cells = adaptive_avg_pool2d(planes, (planes.shape[2] // _PATCH, planes.shape[3] // _PATCH))
         out: Tensor = self._patch(cells.permute(0, 2, 3, 1))
         return out

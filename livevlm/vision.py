@@ -28,15 +28,23 @@ class FrameEncoder:
         pictures = np.stack([fit(frame.image, self._backbone.frame_size) for frame in frames])
         tokens = []
         for frame, grid in zip(frames, self._backbone.encode(pictures), strict=True):
-            tokens.append(FrameTokens(self._encoded, frame.pts_s, frame.captured_utc, self._reducer.reduce(grid)))
+            tokens.append(
+                FrameTokens(
+                    self._encoded, frame.pts_s, frame.captured_utc, self._reducer.reduce(grid)
+                )
+            )
             self._encoded += 1
         return tokens
 
 
 def fit(image: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """The picture at the model's (width, height). A stream's source has scaled it already; this is for pictures from elsewhere."""
+    """The picture at the model's (width, height). A stream's source has scaled it already;
+    this is for pictures from elsewhere.
+    """
     height, width = image.shape[:2]
     if (width, height) == size:
         return image
     shrinks = width > size[0] or height > size[1]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC).astype(np.uint8)
+    return cv2.resize(
+        image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    ).astype(np.uint8)

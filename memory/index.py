@@ -1,4 +1,6 @@
-"""PageIndex: find the pages whose representatives have the largest dot product with a query. FAISS, and its exact twin in torch."""
+"""PageIndex: find the pages whose representatives have the largest dot product with a query. FAISS,
+and its exact twin in torch.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ class ExactIndex:
         """Add vectors (L, P, E); the buffer doubles when full."""
         stop = self._count + vectors.shape[1]
         if stop > self._vectors.shape[1]:
-            bigger = self._vectors.new_zeros(vectors.shape[0], max(stop, 2 * self._vectors.shape[1]), vectors.shape[2])
+            bigger = self._vectors.new_zeros(
+                vectors.shape[0], max(stop, 2 * self._vectors.shape[1]), vectors.shape[2]
+            )
             bigger[:, : self._count] = self._vectors[:, : self._count]
             self._vectors = bigger
         self._vectors[:, self._count : stop] = vectors
@@ -69,7 +73,9 @@ class ExactIndex:
 
     def search(self, query: Tensor, count: int, allowed: Tensor | None) -> Tensor:
         """Query (L, E) -> (L, count) numbers, best first."""
-        scores = torch.einsum("le,lpe->lp", query.to(self._vectors), self._vectors[:, : self._count])
+        scores = torch.einsum(
+            "le,lpe->lp", query.to(self._vectors), self._vectors[:, : self._count]
+        )
         if allowed is not None:
             scores = scores.masked_fill(~allowed.to(scores.device), -math.inf)
         return scores.topk(count, dim=1).indices.to(query.device)
@@ -100,11 +106,13 @@ class FaissIndex:
     def search(self, query: Tensor, count: int, allowed: Tensor | None) -> Tensor:
         """Query (L, E) -> (L, count) numbers, best first."""
         rows = []
-        for layer, (index, vector) in enumerate(zip(self._indexes, query.float().cpu().numpy(), strict=True)):
+        for layer, (index, vector) in enumerate(
+            zip(self._indexes, query.float().cpu().numpy(), strict=True)
+        ):
             parameters = None
             if allowed is not None:
                 ids = allowed[layer].nonzero().flatten().cpu().numpy().astype(np.int64)
-                parameters = faiss.SearchParameters(sel=faiss.IDSelectorBatch(ids))
+                parameters = faiss.SearchParameters(sel=faiss.IDSelectorBatch(ids))  # type: ignore[call-arg]
             _, numbers = index.search(vector[None], count, params=parameters)
             rows.append(torch.from_numpy(numbers[0]))
         return torch.stack(rows).to(query.device)

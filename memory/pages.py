@@ -1,7 +1,8 @@
 """Pages: runs of C consecutive long-term tokens, each represented by the mean of its position-free keys.
 
-Position-agnostic Retrieval (PaR; LiveVLM v2, arXiv 2505.15269, method section on PaR): page size 16, representative = mean key. A position in
-the keys would make near pages win over relevant ones (its Table 1), so the means are taken before rotation.
+Position-agnostic Retrieval (PaR; LiveVLM v2, arXiv 2505.15269, method section on PaR): page size 16, representative =
+mean key. A position in the keys would make near pages win over relevant ones (its Table 1), so the means are taken
+before rotation.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from memory.index import PageIndex
 class PageTable:
     """The representatives of the whole pages of a token range that starts at a fixed place, held in an index.
 
-    Pages are appended as the range grows; after a compaction of the range `reset` starts it over. The representative of a page of layer l is
-    its mean key of all kv heads, (G * D,), float32.
+    Pages are appended as the range grows; after a compaction of the range `reset` starts it over. The representative of
+    a page of layer l is its mean key of all kv heads, (G * D,), float32.
     """
 
     def __init__(self, index: PageIndex, page_tokens: int) -> None:
@@ -64,12 +65,15 @@ def page_means(keys: Tensor, page_tokens: int) -> Tensor:
 
 
 def pooled_query(queries: Tensor, kv_heads: int) -> Tensor:
-    """A question's position-free queries (L, H, N, D) -> (L, G * D): mean over its tokens, and over the heads that share a kv head.
+    """A question's position-free queries (L, H, N, D) -> (L, G * D): mean over its tokens, and over the heads that share a kv
+    head.
 
     The dot product with a representative is then the mean attention logit of all query heads, up to a constant factor.
     """
     layers, heads, _, head_dim = queries.shape
-    mean = queries.float().mean(dim=2).view(layers, kv_heads, heads // kv_heads, head_dim).mean(dim=2)
+    mean = (
+        queries.float().mean(dim=2).view(layers, kv_heads, heads // kv_heads, head_dim).mean(dim=2)
+    )
     return mean.reshape(layers, kv_heads * head_dim)
 
 

@@ -11,14 +11,24 @@ from memory.kv import KVBlock, KVShape
 class TokenPool:
     """Keys and values (L, G, capacity, D) of `len(pool)` tokens, with times, utcs and frames (L, capacity) kept on the host.
 
-    After a compaction layers may hold different tokens, but always equally many. A pool that may not grow refuses what does not fit; one that
-    may grow doubles.
+    After a compaction layers may hold different tokens, but always equally many. A pool that may not grow refuses what
+    does not fit; one that may grow doubles.
     """
 
-    def __init__(self, shape: KVShape, capacity: int, *, grows: bool, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self,
+        shape: KVShape,
+        capacity: int,
+        *,
+        grows: bool,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
         assert capacity > 0, capacity
         self._shape, self._grows, self._length = shape, grows, 0
-        self._keys = torch.zeros(shape.layers, shape.kv_heads, capacity, shape.head_dim, dtype=dtype, device=device)
+        self._keys = torch.zeros(
+            shape.layers, shape.kv_heads, capacity, shape.head_dim, dtype=dtype, device=device
+        )
         self._values = torch.zeros_like(self._keys)
         self._times = torch.zeros(shape.layers, capacity, dtype=torch.float64)
         self._utcs = torch.zeros_like(self._times)
@@ -79,10 +89,14 @@ class TokenPool:
         """Of the tokens start..stop keep those at start + keep (L, M), rising in each layer; what follows moves up."""
         length, dropped = self._length, stop - start - keep.shape[1]
         assert 0 <= start <= stop <= length and dropped >= 0, (start, stop, length, keep.shape)
-        rest = torch.arange(stop - start, length - start, device=keep.device).expand(keep.shape[0], -1)
+        rest = torch.arange(stop - start, length - start, device=keep.device).expand(
+            keep.shape[0], -1
+        )
         source = torch.cat((keep, rest), dim=1) + start
         end = length - dropped
-        index = source.to(self._keys.device)[:, None, :, None].expand(-1, self._shape.kv_heads, -1, self._shape.head_dim)
+        index = source.to(self._keys.device)[:, None, :, None].expand(
+            -1, self._shape.kv_heads, -1, self._shape.head_dim
+        )
         # gather makes a copy, so reading and writing do not overlap.
         for tensor in (self._keys, self._values):
             tensor[:, :, start:end] = tensor.gather(2, index)
@@ -101,4 +115,6 @@ class TokenPool:
             return new
 
         self._keys, self._values = bigger(self._keys, 2), bigger(self._values, 2)
-        self._times, self._utcs, self._frames = (bigger(meta, 1) for meta in (self._times, self._utcs, self._frames))
+        self._times, self._utcs, self._frames = (
+            bigger(meta, 1) for meta in (self._times, self._utcs, self._frames)
+        )

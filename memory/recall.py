@@ -38,8 +38,8 @@ class Tiers:
 class Recall:
     """A copy of some tokens in stream order: prompt, then long-term, then short-term. Later writes cannot disturb it.
 
-    keys, values: (L, G, N, D), the keys position-free. times, utcs, frames: (L, N). Positions are given on the way out and are contiguous,
-    0..N-1, whatever was left out between.
+    keys, values: (L, G, N, D), the keys position-free. times, utcs, frames: (L, N). Positions are given on the way out
+    and are contiguous, 0..N-1, whatever was left out between.
     """
 
     keys: Tensor
@@ -51,7 +51,10 @@ class Recall:
 
     def __post_init__(self) -> None:
         assert self.keys.shape == self.values.shape, (self.keys.shape, self.values.shape)
-        assert self.keys.shape[2] == self.tiers.total == self.times.shape[1], (self.keys.shape, self.tiers)
+        assert self.keys.shape[2] == self.tiers.total == self.times.shape[1], (
+            self.keys.shape,
+            self.tiers,
+        )
 
     def __len__(self) -> int:
         return self.tiers.total
@@ -59,7 +62,9 @@ class Recall:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of the stream, its ends in stream seconds and in POSIX seconds, with its share of the attention on the video."""
+    """A stretch of the stream, its ends in stream seconds and in POSIX seconds,
+    with its share of the attention on the video.
+    """
 
     from_s: float
     to_s: float
@@ -80,19 +85,26 @@ def attended(recall: Recall, rope: Rope, queries: Tensor) -> Tensor:
     rows = []
     for keys, query in zip(recall.keys, queries, strict=True):
         # The asking token stands in for itself as the last key, with nothing of interest on it: it takes no part in the shares.
-        mass = attention_mass(rope.rotate(query[:, -1:], asked), torch.cat((rope.rotate(keys, here), keys[:, -1:]), dim=1))
+        mass = attention_mass(
+            rope.rotate(query[:, -1:], asked),
+            torch.cat((rope.rotate(keys, here), keys[:, -1:]), dim=1),
+        )
         rows.append(mass[:-1])
     return torch.stack(rows)
 
 
 def evidence(recall: Recall, mass: Tensor, limit: int) -> tuple[Span, ...]:
-    """The frames that got the most attention (L, N), neighbours joined into spans, best first; at most `limit` frames are taken."""
+    """The frames that got the most attention (L, N), neighbours joined into spans, best first;
+    at most `limit` frames are taken.
+    """
     video = slice(recall.tiers.prompt, None)
     weights, frames = mass[:, video].double().cpu(), recall.frames[:, video]
     if frames.numel() == 0 or limit < 1:
         return ()
-    numbers, place = frames.unique(return_inverse=True)
-    share = torch.zeros(len(numbers), dtype=torch.float64).scatter_add_(0, place.flatten(), weights.flatten())
+    numbers, place = torch.unique(frames, return_inverse=True)
+    share = torch.zeros(len(numbers), dtype=torch.float64).scatter_add_(
+        0, place.flatten(), weights.flatten()
+    )
     share /= share.sum().clamp_min(1e-12)
     best = share.topk(min(limit, len(numbers))).indices.sort().values
     first_short = frames[:, recall.tiers.long :].min() if recall.tiers.short else None
@@ -101,10 +113,21 @@ def evidence(recall: Recall, mass: Tensor, limit: int) -> tuple[Span, ...]:
     for number in best.tolist():
         at = frames == numbers[number]
         time, utc = float(recall.times[:, video][at][0]), float(recall.utcs[:, video][at][0])
-        tier: Literal["short", "long"] = "short" if first_short is not None and numbers[number] >= first_short else "long"
+        tier: Literal["short", "long"] = (
+            "short" if first_short is not None and numbers[number] >= first_short else "long"
+        )
         if number == last + 1 and spans[-1].tier == tier:
             joined = spans.pop()
-            spans.append(Span(joined.from_s, time, joined.from_utc, utc, joined.score + float(share[number]), tier))
+            spans.append(
+                Span(
+                    joined.from_s,
+                    time,
+                    joined.from_utc,
+                    utc,
+                    joined.score + float(share[number]),
+                    tier,
+                )
+            )
         else:
             spans.append(Span(time, time, utc, utc, float(share[number]), tier))
         last = number

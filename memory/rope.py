@@ -15,7 +15,8 @@ from torch import Tensor
 class Rope:
     """Rotation by position: pair (i, i + D/2) of a head turns by position * inv_freq[i].
 
-    inv_freq: (D/2,) float32, radians a position. scaling: what cosine and sine are multiplied with (1 but for scaled variants).
+    inv_freq: (D/2,) float32, radians a position. scaling: what cosine and sine are multiplied with (1 but for scaled
+    variants).
     """
 
     inv_freq: Tensor
@@ -30,4 +31,6 @@ class Rope:
         """Give x (..., N, D) the positions (N,). Computed in float32, returned in x's dtype."""
         cos, sin = self.angles(positions)
         first, second = x.float().chunk(2, dim=-1)
-        return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)
+        return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(
+            x.dtype
+        )

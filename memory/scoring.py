@@ -1,7 +1,8 @@
 """Attention mass: how much some queries look at each key. What retention ranks by and what evidence is counted from.
 
-LiveVLM (arXiv 2505.15269), scoring of Vision Sink Bucketing: W = softmax(Q K^T / sqrt(D)), S = mean of W over the queries. The paper leaves
-open the scale, the mask among the queries' own tokens and the pooling over heads; here: 1/sqrt(D), causal, mean over heads.
+LiveVLM (arXiv 2505.15269), scoring of Vision Sink Bucketing: W = softmax(Q K^T / sqrt(D)), S = mean of W over the
+queries. The paper leaves open the scale, the mask among the queries' own tokens and the pooling over heads; here:
+1/sqrt(D), causal, mean over heads.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from torch import Tensor
 def attention_mass(queries: Tensor, keys: Tensor) -> Tensor:
     """One layer: queries (H, R, D) of the last R of N keys (G, N, D) -> mean attention on each key (N,), float32, summing to 1.
 
-    Both must carry positions, or neither. The softmax is over all keys and causal among the last R, as in the model's own forward pass.
-    Memory: H * R * N * 4 bytes.
+    Both must carry positions, or neither. The softmax is over all keys and causal among the last R, as in the model's
+    own forward pass. Memory: H * R * N * 4 bytes.
     """
     heads, count, head_dim = queries.shape
     kv_heads, tokens, _ = keys.shape

@@ -1,8 +1,9 @@
 """StreamMemory: all that is remembered of one stream. The room's door.
 
-One sequence of tokens in stream order, in three tiers: [prompt | long-term | short-term]. New tokens come in at the end; when the short-term
-tier holds more than its frames, the oldest of them become long-term by moving a boundary, no token is copied; when the long-term tier then
-exceeds its budget, retention chooses what stays. Reading never changes anything.
+One sequence of tokens in stream order, in three tiers: [prompt | long-term | short-term]. New tokens come in at the
+end; when the short-term tier holds more than its frames, the oldest of them become long-term by moving a boundary, no
+token is copied; when the long-term tier then exceeds its budget, retention chooses what stays. Reading never changes
+anything.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from memory.scoring import attention_mass
 class MemoryOptions:
     """The sizes of a memory.
 
-    budget_tokens: most long-term tokens, where retention bounds them. short_term_frames: newest frames kept exactly. append_tokens: most
-    tokens that one append brings. context_tokens: most video tokens, counted from the newest, that a new chunk attends to; 0 is all.
-    index: how pages are searched.
+    budget_tokens: most long-term tokens, where retention bounds them. short_term_frames: newest frames kept exactly.
+    append_tokens: most tokens that one append brings. context_tokens: most video tokens, counted from the newest, that
+    a new chunk attends to; 0 is all. index: how pages are searched.
     """
 
     budget_tokens: int
@@ -91,7 +92,11 @@ class StreamMemory:
         self._device = prompt.keys.device
         self._offloaded = storage is not None
         # Between an append and the compaction that it causes the budget is exceeded by what just left the short-term tier.
-        room = options.budget_tokens + options.short_term_frames * options.frame_tokens + options.append_tokens
+        room = (
+            options.budget_tokens
+            + options.short_term_frames * options.frame_tokens
+            + options.append_tokens
+        )
         self._pool = TokenPool(
             shape,
             len(prompt) + room,
@@ -104,7 +109,9 @@ class StreamMemory:
         self._short_frames: deque[int] = deque()
         self._short = 0
         self._evicted = 0
-        index = page_index(options.index, shape.layers, shape.kv_heads * shape.head_dim, self._device)
+        index = page_index(
+            options.index, shape.layers, shape.kv_heads * shape.head_dim, self._device
+        )
         self._pages = PageTable(index, reader.page_tokens)
 
     @property
@@ -141,7 +148,9 @@ class StreamMemory:
         limit = self._options.context_tokens
         if limit and len(self._pool) > self._prompt + limit:
             keys, values = (
-                torch.cat((whole[:, :, : self._prompt], whole[:, :, len(self._pool) - limit :]), dim=2)
+                torch.cat(
+                    (whole[:, :, : self._prompt], whole[:, :, len(self._pool) - limit :]), dim=2
+                )
                 for whole in (keys, values)
             )
         return Context(keys.to(self._device), values.to(self._device))
@@ -149,11 +158,12 @@ class StreamMemory:
     def append(self, block: KVBlock) -> None:
         """Add new video tokens, whole frames each; then hold the budget.
 
-        The block's queries score the long-term tokens if any have to go, so the block must have attended to `context()`.
+        The block's queries score the long-term tokens if any have to go, so the block must have attended to
+        `context()`.
         """
         assert len(block) <= self._options.append_tokens, (len(block), self._options.append_tokens)
         self._pool.append(block)
-        counts = block.frames.unique_consecutive(return_counts=True)[1]
+        counts = torch.bincount(block.frames - block.frames[0])
         self._short_frames.extend(counts.tolist())
         self._short += len(block)
         while len(self._short_frames) > self._options.short_term_frames:
@@ -171,17 +181,23 @@ class StreamMemory:
         self._pages.reset()
 
     def _scores(self, queries: Tensor) -> Tensor:
-        """(L, N): the attention of the newest tokens' queries (L, H, R, D) on all tokens, rotated to where both stood when they met."""
+        """(L, N): the attention of the newest tokens' queries (L, H, R, D) on all tokens,
+        rotated to where both stood when they met.
+        """
         tokens = len(self._pool)
         here = torch.arange(tokens, device=queries.device)
         rows = []
         for keys, query in zip(self._pool.keys, queries, strict=True):
             rotated = self._rope.rotate(keys.to(queries.device), here)
-            rows.append(attention_mass(self._rope.rotate(query, here[tokens - query.shape[1] :]), rotated))
+            rows.append(
+                attention_mass(self._rope.rotate(query, here[tokens - query.shape[1] :]), rotated)
+            )
         return torch.stack(rows)
 
     def recall(self, queries: Tensor, span: TimeSpan | None = None) -> Recall:
-        """What a question reads, by its position-free queries (L, H, N, D); with a span of stream seconds, nothing from outside it."""
+        """What a question reads, by its position-free queries (L, H, N, D); with a span of stream seconds,
+        nothing from outside it.
+        """
         shelf = Shelf(self._pool, self.tiers, self._pages)
         choice = self._reader.choose(shelf, pooled_query(queries, self._shape.kv_heads), span)
         places = choice.places

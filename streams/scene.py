@@ -1,7 +1,7 @@
 """Scene: a picture with known content. What the `test:` source shows, the demo asks about and the bundled model is trained on.
 
-A scene holds one or two sprites, each of a kind (a shape or a digit) and a colour, drifting slowly over a textured background.
-Everything follows from the seed of the random generator: the same seed draws the same scene, always.
+A scene holds one or two sprites, each of a kind (a shape or a digit) and a colour, drifting slowly over a textured
+background. Everything follows from the seed of the random generator: the same seed draws the same scene, always.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ def draw_scene(rng: np.random.Generator, sprites: int = 0) -> Scene:
     count = sprites or (2 if rng.random() < 0.35 else 1)
     kinds = rng.choice(len(KINDS), size=count, replace=False)
     colours = rng.choice(len(COLOURS), size=count, replace=False)
-    names = [(KINDS[kind], list(COLOURS)[colour]) for kind, colour in zip(kinds, colours, strict=True)]
+    names = [
+        (KINDS[kind], list(COLOURS)[colour]) for kind, colour in zip(kinds, colours, strict=True)
+    ]
     return place(rng, names)
 
 
@@ -119,7 +121,9 @@ def render(scene: Scene, seconds: float, size: tuple[int, int]) -> Image:
     image = _background(scene, width, height)
     for sprite in scene.sprites:
         _draw_sprite(image, sprite, seconds)
-    grain = np.random.default_rng(scene.grain_seed + int(seconds * 1000)).integers(0, 9, image.shape, dtype=np.uint8)
+    grain = np.random.default_rng(scene.grain_seed + int(seconds * 1000)).integers(
+        0, 9, image.shape, dtype=np.uint8
+    )
     return cv2.subtract(cv2.add(image, grain), np.full_like(image, 4))  # type: ignore[return-value]
 
 
@@ -130,7 +134,7 @@ def _background(scene: Scene, width: int, height: int) -> Image:
     if scene.texture == "plain":
         mix = np.zeros((height, width), np.float32)
     elif scene.texture == "gradient":
-        mix = (x + y) / 2
+        mix = ((x + y) / 2).astype(np.float32)
     elif scene.texture == "stripes":
         mix = ((x * 9 + 0 * y) % 1 > 0.5).astype(np.float32)
     else:
@@ -174,7 +178,11 @@ def _outline(kind: str) -> tuple[Point, ...]:
 
 
 def _draw_digit(
-    image: Image, digit: str, centre: npt.NDArray[np.float64], radius: float, colour: tuple[int, int, int]
+    image: Image,
+    digit: str,
+    centre: npt.NDArray[np.float64],
+    radius: float,
+    colour: tuple[int, int, int],
 ) -> None:
     font, thickness = cv2.FONT_HERSHEY_SIMPLEX, max(2, round(radius * 0.3))
     (_, high), _ = cv2.getTextSize(digit, font, 1.0, 1)

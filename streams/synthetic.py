@@ -1,7 +1,8 @@
 """SyntheticSource: the `test:` source, a made-up recording or camera whose content is known.
 
-`test:?seed=3&fps=10&scene_s=6&duration_s=120&live=0`: scenes follow each other, each for `scene_s` seconds, all drawn from the seed. Without
-`duration_s` it never ends. With `live=1` frames come when their time has come; otherwise as fast as they are taken.
+`test:?seed=3&fps=10&scene_s=6&duration_s=120&live=0`: scenes follow each other, each for `scene_s` seconds, all drawn
+from the seed. Without `duration_s` it never ends. With `live=1` frames come when their time has come; otherwise as fast
+as they are taken.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ NAP_S = 0.05  # how long a live source may take to notice that it was cancelled
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What is shown when: scene i from i * scene_s on. Given scenes repeat; without any they are drawn from the seed for ever."""
+    """What is shown when: scene i from i * scene_s on. Given scenes repeat;
+    without any they are drawn from the seed for ever.
+    """
 
     scene_s: float
     seed: int = 0
@@ -60,17 +63,26 @@ class Pattern:
     @classmethod
     def parse(cls, address: Address) -> Pattern:
         """AddressUnsupported for an unknown parameter, or one that is not a number above 0."""
-        kinds: dict[str, Callable[[str], float]] = {"seed": int, "fps": float, "scene_s": float, "duration_s": float}
+        kinds: dict[str, Callable[[str], float]] = {
+            "seed": int,
+            "fps": float,
+            "scene_s": float,
+            "duration_s": float,
+        }
         values: dict[str, float] = {}
         for key, text in address.parameters.items():
             if key == "live":
                 continue
             if key not in kinds:
-                raise AddressUnsupported(f"{address.shown}: no parameter {key!r}; there are {', '.join(kinds)} and live")
+                raise AddressUnsupported(
+                    f"{address.shown}: no parameter {key!r}; there are {', '.join(kinds)} and live"
+                )
             try:
                 values[key] = kinds[key](text)
             except ValueError as error:
-                raise AddressUnsupported(f"{address.shown}: {key} must be a number, not {text!r}") from error
+                raise AddressUnsupported(
+                    f"{address.shown}: {key} must be a number, not {text!r}"
+                ) from error
             if key != "seed" and not values[key] > 0:
                 raise AddressUnsupported(f"{address.shown}: {key} must be above 0")
         return cls(**values)  # type: ignore[arg-type]
@@ -102,7 +114,10 @@ class SyntheticSource:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Nothing is held open."""
 
@@ -114,7 +129,13 @@ class SyntheticSource:
             if pts_s >= self._pattern.duration_s or self._cancelled_until(began + pts_s):
                 return
             if self._options.keep(pts_s):
-                yield Frame(self._name, index, pts_s, self._options.clock(), self._script.picture(pts_s, size))
+                yield Frame(
+                    self._name,
+                    index,
+                    pts_s,
+                    self._options.clock(),
+                    self._script.picture(pts_s, size),
+                )
 
     def _cancelled_until(self, due: float) -> bool:
         """Wait for a live frame's moment; whether the source was cancelled before it came."""

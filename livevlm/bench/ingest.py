@@ -24,8 +24,13 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--frames", type=int, default=256)
     parser.add_argument("--budget-tokens", type=int, default=1024)
     options = parser.parse_args(argv)
-    backbone = load_backbone(options.model, device=options.device, dtype=options.dtype, threads=options.threads)
-    rows = [measure(backbone, frames=options.frames, chunk=chunk, budget=options.budget_tokens) for chunk in (1, 4, 16)]
+    backbone = load_backbone(
+        options.model, device=options.device, dtype=options.dtype, threads=options.threads
+    )
+    rows = [
+        measure(backbone, frames=options.frames, chunk=chunk, budget=options.budget_tokens)
+        for chunk in (1, 4, 16)
+    ]
     settings = {
         "model": options.model, "dtype": str(backbone.dtype), "budget_tokens": options.budget_tokens,
         "gemm_gflops": gemm_gflops(backbone), **machine(backbone.device),
@@ -46,7 +51,13 @@ def measure(backbone: Backbone, *, frames: int, chunk: int, budget: int) -> dict
     recipe = MemoryRecipe(budget_tokens=budget)
     prompt = backbone.codec.layout("").before_video
     memory = recipe.build(backbone, prompt=prompt, frame_tokens=reducer.most, chunk_frames=chunk)
-    ingest = StreamIngest(backbone, memory, FrameEncoder(backbone, reducer), score_queries=recipe.score_queries, stage=stage)
+    ingest = StreamIngest(
+        backbone,
+        memory,
+        FrameEncoder(backbone, reducer),
+        score_queries=recipe.score_queries,
+        stage=stage,
+    )
     pictures = random_frames(frames, backbone.frame_size)
     # The budget is filled first: a young memory is cheaper than one that lives.
     for start in range(0, len(pictures), chunk):

@@ -1,4 +1,6 @@
-"""Bytes against the length of the stream, for this memory and for the baselines, and how many frames fit the same device memory."""
+"""Bytes against the length of the stream, for this memory and for the baselines,
+and how many frames fit the same device memory.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,14 @@ def main(argv: Sequence[str]) -> int:
     """Measure and print."""
     parser = arguments("memory", __doc__ or "")
     parser.add_argument("--frames", type=numbers, default=numbers("64,256,1024,4096,16384"))
-    parser.add_argument("--budget-tokens", type=int, default=0, help="long-term tokens; 0: what 64 frames cost")
+    parser.add_argument(
+        "--budget-tokens", type=int, default=0, help="long-term tokens; 0: what 64 frames cost"
+    )
     parser.add_argument("--methods", default=",".join(METHODS))
     options = parser.parse_args(argv)
-    backbone = load_backbone(options.model, device=options.device, dtype=options.dtype, threads=options.threads)
+    backbone = load_backbone(
+        options.model, device=options.device, dtype=options.dtype, threads=options.threads
+    )
     budget = options.budget_tokens or 64 * backbone.own_grid[0] * backbone.own_grid[1]
     rows = []
     for method in options.methods.split(","):
@@ -32,10 +38,14 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def measure(backbone: Backbone, method: str, *, budget: int, lengths: tuple[int, ...]) -> list[dict[str, Any]]:
+def measure(
+    backbone: Backbone, method: str, *, budget: int, lengths: tuple[int, ...]
+) -> list[dict[str, Any]]:
     """One row a length of stream. `of_everything`: the share of the bytes that keeping every token would take."""
     memory = make_memory(backbone, method, budget_tokens=budget)
-    frame_bytes = backbone.own_grid[0] * backbone.own_grid[1] * backbone.kv.bytes_per_token(backbone.dtype)
+    frame_bytes = (
+        backbone.own_grid[0] * backbone.own_grid[1] * backbone.kv.bytes_per_token(backbone.dtype)
+    )
     rows = []
     for frames in fill(memory, sample_block(backbone, memory), lengths):
         stats = memory.stats()

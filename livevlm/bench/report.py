@@ -19,7 +19,9 @@ Row = Mapping[str, Any]
 def arguments(name: str, doc: str) -> argparse.ArgumentParser:
     """What all benchmarks take."""
     parser = argparse.ArgumentParser(prog=f"livevlm bench {name}", description=doc.splitlines()[0])
-    parser.add_argument("--model", default="bundled", help="bundled, toy, a checkpoint folder or a hub name")
+    parser.add_argument(
+        "--model", default="bundled", help="bundled, toy, a checkpoint folder or a hub name"
+    )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all cores")
@@ -35,7 +37,9 @@ def numbers(text: str) -> tuple[int, ...]:
 def machine(device: torch.device) -> dict[str, Any]:
     """What the figures were taken on, without the machine's name."""
     return {
-        "processor": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+        "processor": torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else platform.machine(),
         "device": str(device),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
@@ -57,13 +61,21 @@ def print_table(rows: Sequence[Row]) -> None:
     if not rows:
         return
     texts = [[_text(row[key]) for key in rows[0]] for row in rows]
-    widths = [max(len(key), *(len(line[place]) for line in texts)) for place, key in enumerate(rows[0])]
+    widths = [
+        max(len(key), *(len(line[place]) for line in texts)) for place, key in enumerate(rows[0])
+    ]
     for line in [list(rows[0]), *texts]:
         print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
 
 
 def _text(value: Any) -> str:
-    return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    return (
+        f"{value:,.2f}"
+        if isinstance(value, float)
+        else f"{value:,}"
+        if isinstance(value, int)
+        else str(value)
+    )
 
 
 def synchronise(device: torch.device) -> None:

@@ -1,6 +1,7 @@
 """Write LLaVA-OneVision checkpoints of a given shape: the bundled model's, tiny ones for tests, and the published sizes.
 
-The shapes of the published checkpoints are facts of their configuration files (llava-hf/llava-onevision-qwen2-{0.5b,7b}-ov-hf).
+The shapes of the published checkpoints are facts of their configuration files
+(llava-hf/llava-onevision-qwen2-{0.5b,7b}-ov-hf).
 """
 
 from __future__ import annotations
@@ -96,7 +97,9 @@ def build_config(shape: Shape, tokenizer: PreTrainedTokenizerFast) -> LlavaOnevi
     )
 
 
-def build_model(shape: Shape, tokenizer: PreTrainedTokenizerFast, dtype: torch.dtype) -> LlavaOnevisionForConditionalGeneration:
+def build_model(
+    shape: Shape, tokenizer: PreTrainedTokenizerFast, dtype: torch.dtype
+) -> LlavaOnevisionForConditionalGeneration:
     """A model of that shape with random weights."""
     model = LlavaOnevisionForConditionalGeneration(build_config(shape, tokenizer))
     return model.to(dtype).eval()
@@ -120,7 +123,14 @@ def save_checkpoint(
         "image_std": [0.5, 0.5, 0.5],
         "do_convert_rgb": True,
     }
-    for name, kind in (("preprocessor_config", "image_processor_type"), ("video_preprocessor_config", "video_processor_type")):
-        loader = "LlavaOnevisionImageProcessor" if kind.startswith("image") else "LlavaOnevisionVideoProcessor"
+    for name, kind in (
+        ("preprocessor_config", "image_processor_type"),
+        ("video_preprocessor_config", "video_processor_type"),
+    ):
+        loader = (
+            "LlavaOnevisionImageProcessor"
+            if kind.startswith("image")
+            else "LlavaOnevisionVideoProcessor"
+        )
         text = json.dumps({kind: loader, **preprocessor}, indent=2)
         (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")

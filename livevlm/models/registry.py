@@ -36,29 +36,57 @@ def list_models() -> list[Listing]:
     """The models that are known by name; any other LLaVA-OneVision folder or hub name works as well."""
     weights = bundled_path() / "model.safetensors"
     return [
-        Listing(BUNDLED, round(weights.stat().st_size / 2**20, 1), "ships with the package; sees simple coloured shapes and digits"),
+        Listing(
+            BUNDLED,
+            round(weights.stat().st_size / 2**20, 1),
+            "ships with the package; sees simple coloured shapes and digits",
+        ),
         Listing(TOY, 0.0, "random, for trying the daemon without weights; says nonsense"),
-        Listing("llava-hf/llava-onevision-qwen2-0.5b-ov-hf", 1705.0, "from the model hub, fetched at first use"),
-        Listing("llava-hf/llava-onevision-qwen2-7b-ov-hf", 15316.0, "from the model hub, fetched at first use"),
+        Listing(
+            "llava-hf/llava-onevision-qwen2-0.5b-ov-hf",
+            1705.0,
+            "from the model hub, fetched at first use",
+        ),
+        Listing(
+            "llava-hf/llava-onevision-qwen2-7b-ov-hf",
+            15316.0,
+            "from the model hub, fetched at first use",
+        ),
     ]
 
 
-def load_backbone(name: str, *, device: str = "auto", dtype: str = "auto", threads: int = 0) -> Backbone:
+def load_backbone(
+    name: str, *, device: str = "auto", dtype: str = "auto", threads: int = 0
+) -> Backbone:
     """Load a model: "bundled", "toy", a checkpoint folder, or a hub name.
 
-    device: auto (CUDA where there is one), cpu, cuda, cuda:N. dtype: auto is bfloat16 on CUDA and float32 on the CPU. threads: CPU threads of the
+    device: auto (CUDA where there is one), cpu, cuda, cuda:N. dtype: auto is bfloat16 on CUDA and float32 on the CPU.
+    threads: CPU threads of the
     process's torch, 0 for all cores. Raises ModelNotFound, and ConfigError for a device that is not there.
     """
     torch.set_num_threads(threads or os.cpu_count() or 1)
     place = _device(device)
     if name == TOY:
         return ToyBackbone()
-    kind = _DTYPES[dtype] if dtype != "auto" else torch.bfloat16 if place.type == "cuda" else torch.float32
+    kind = (
+        _DTYPES[dtype]
+        if dtype != "auto"
+        else torch.bfloat16
+        if place.type == "cuda"
+        else torch.float32
+    )
     if name == BUNDLED:
         return load(str(bundled_path()), device=place, dtype=kind, name=BUNDLED)
     if _looks_like_path(name) and not Path(name).expanduser().is_dir():
-        raise ModelNotFound(f"no model folder at {name}; give a checkpoint folder, a hub name, or {BUNDLED}")
-    return load(str(Path(name).expanduser()) if _looks_like_path(name) else name, device=place, dtype=kind, name=name)
+        raise ModelNotFound(
+            f"no model folder at {name}; give a checkpoint folder, a hub name, or {BUNDLED}"
+        )
+    return load(
+        str(Path(name).expanduser()) if _looks_like_path(name) else name,
+        device=place,
+        dtype=kind,
+        name=name,
+    )
 
 
 def _looks_like_path(name: str) -> bool:
@@ -69,5 +97,7 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(f"model.device is {name}, but torch sees no CUDA device here; use cpu or auto")
+        raise ConfigError(
+            f"model.device is {name}, but torch sees no CUDA device here; use cpu or auto"
+        )
     return torch.device(name)

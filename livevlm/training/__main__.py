@@ -26,7 +26,9 @@ Log = Callable[[str], None]
 def parse(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m livevlm.training", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint, the stages and the log")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for the checkpoint, the stages and the log"
+    )
     parser.add_argument("--vision-steps", type=int, default=3000)
     parser.add_argument("--language-steps", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=7)
@@ -34,7 +36,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def stage(model: LlavaOnevisionForConditionalGeneration, path: Path, train: Callable[[], None], log: Log) -> None:
+def stage(
+    model: LlavaOnevisionForConditionalGeneration, path: Path, train: Callable[[], None], log: Log
+) -> None:
     """Run a stage and save its weights, or load them where an earlier run finished it."""
     if path.exists():
         load_model(model, path)

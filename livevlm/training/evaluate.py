@@ -1,6 +1,7 @@
 """How many answers are right, by question type and length of stream, on scenes and wordings that training never saw.
 
-An answer counts when all its tokens and its end are the most likely ones given those before: exactly when greedy decoding gives it.
+An answer counts when all its tokens and its end are the most likely ones given those before: exactly when greedy
+decoding gives it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,14 @@ import numpy as np
 import torch
 from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerFast
 
-from livevlm.training.language import IGNORED, Bank, Collator, answer_logits, build_bank, draw_streams
+from livevlm.training.language import (
+    IGNORED,
+    Bank,
+    Collator,
+    answer_logits,
+    build_bank,
+    draw_streams,
+)
 from livevlm.training.questions import TYPES
 
 
@@ -34,17 +42,27 @@ class Score:
 
 @torch.no_grad()
 def score(
-    model: LlavaOnevisionForConditionalGeneration, bank: Bank, collator: Collator, rng: np.random.Generator, *, type_: str, frames: int
+    model: LlavaOnevisionForConditionalGeneration,
+    bank: Bank,
+    collator: Collator,
+    rng: np.random.Generator,
+    *,
+    type_: str,
+    frames: int,
 ) -> Score:
     """Ask about 160 questions of one type on streams of that length, in held-out wordings."""
-    streams = draw_streams(rng, bank, count=40, frames=frames, questions=4, types=(type_,), held_out=True)
+    streams = draw_streams(
+        rng, bank, count=40, frames=frames, questions=4, types=(type_,), held_out=True
+    )
     tokens = bank.tokens.shape[2]
     batch = collator.collate(streams, tokens, torch.zeros(40, frames * tokens, dtype=torch.bool))
     logits, labels = answer_logits(model, bank, streams, batch)
     hit = torch.ones(batch.labels.shape, dtype=torch.bool)
     hit[batch.labels != IGNORED] = logits.argmax(-1) == labels
     right = sum(
-        bool(hit[row][batch.groups[row] == group].all()) for row in range(40) for group in range(1, 5)
+        bool(hit[row][batch.groups[row] == group].all())
+        for row in range(40)
+        for group in range(1, 5)
     )
     return Score(right, 160)
 
@@ -59,12 +77,20 @@ def evaluate(
     """A table of the share right, one row a question type, one column a length of stream in frames."""
     rng = np.random.default_rng(seed)
     bank, collator = build_bank(model, rng, 1000), Collator(tokenizer)
-    lines = ["| question | " + " | ".join(f"{length} frames" for length in lengths) + " | all, 95 % interval |"]
+    lines = [
+        "| question | "
+        + " | ".join(f"{length} frames" for length in lengths)
+        + " | all, 95 % interval |"
+    ]
     lines.append("|---|" + "---|" * (len(lengths) + 1))
     for type_ in TYPES:
-        scores = [score(model, bank, collator, rng, type_=type_, frames=length) for length in lengths]
+        scores = [
+            score(model, bank, collator, rng, type_=type_, frames=length) for length in lengths
+        ]
         total = Score(sum(one.right for one in scores), sum(one.asked for one in scores))
         low, high = total.interval
         cells = " | ".join(f"{one.right / one.asked:.1%}" for one in scores)
-        lines.append(f"| {type_} | {cells} | {total.right / total.asked:.1%} ({low:.1%} to {high:.1%}) |")
+        lines.append(
+            f"| {type_} | {cells} | {total.right / total.asked:.1%} ({low:.1%} to {high:.1%}) |"
+        )
     return "\n".join(lines)

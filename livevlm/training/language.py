@@ -1,9 +1,10 @@
 """Stage 2: teach the text model to answer from frame tokens.
 
-What moves: a bank of scenes, encoded once by the trained tower, is strung into streams of 1 to 32 frames; every stream carries several
-questions, each in a group of its own that sees the video and itself but no other question. So one forward pass gives many answers to
-learn from, laid out as at inference: prompt, frames, question, contiguous positions. In half of the batches tokens of older frames are
-hidden from the questions at random and the positions close up over the gaps, as retention and recall do.
+What moves: a bank of scenes, encoded once by the trained tower, is strung into streams of 1 to 32 frames; every stream
+carries several questions, each in a group of its own that sees the video and itself but no other question. So one
+forward pass gives many answers to learn from, laid out as at inference: prompt, frames, question, contiguous positions.
+In half of the batches tokens of older frames are hidden from the questions at random and the positions close up over
+the gaps, as retention and recall do.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ def corpus() -> list[str]:
 def layout_of(tokenizer: PreTrainedTokenizerFast) -> ChatLayout:
     """The tokenizer's chat template, cut at video and question."""
     return chat_layout(
-        lambda messages: tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True), "<video>"
+        lambda messages: tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True
+        ),
+        "<video>",
     )
 
 
@@ -56,17 +60,28 @@ class Bank:
 
 
 @torch.no_grad()
-def build_bank(model: LlavaOnevisionForConditionalGeneration, rng: np.random.Generator, scenes: int, looks: int = 2) -> Bank:
+def build_bank(
+    model: LlavaOnevisionForConditionalGeneration,
+    rng: np.random.Generator,
+    scenes: int,
+    looks: int = 2,
+) -> Bank:
     """Encode so many new scenes, each at several moments of its drift."""
     side = model.config.vision_config.image_size
     tokens, views = [], []
     for start in range(0, scenes, 128):
         batch = [draw_scene(rng) for _ in range(min(128, scenes - start))]
-        images = [photograph(rng, scene, float(rng.uniform(0, 10)), side) for scene in batch for _ in range(looks)]
+        images = [
+            photograph(rng, scene, float(rng.uniform(0, 10)), side)
+            for scene in batch
+            for _ in range(looks)
+        ]
         with torch.autocast("cpu", torch.bfloat16):
             encoded = frame_tokens(model, to_pixels(np.stack(images)))
         tokens.append(encoded.to(torch.bfloat16).reshape(len(batch), looks, *encoded.shape[1:]))
-        views += [tuple((sprite.kind, sprite.colour) for sprite in scene.sprites) for scene in batch]
+        views += [
+            tuple((sprite.kind, sprite.colour) for sprite in scene.sprites) for scene in batch
+        ]
     return Bank(torch.cat(tokens), tuple(views))
 
 
@@ -96,7 +111,10 @@ def draw_streams(
         scenes = _draw_scenes(rng, frames, len(bank.views))
         views = [bank.views[scene] for scene in scenes]
         # Some streams give no question of a type (no digit in view, say): those are drawn again.
-        tries = (draw_exchange(rng, views, types[rng.integers(len(types))], held_out=held_out) for _ in range(3 * questions))
+        tries = (
+            draw_exchange(rng, views, types[int(rng.integers(len(types)))], held_out=held_out)
+            for _ in range(3 * questions)
+        )
         asked = [exchange for exchange in tries if exchange][:questions]
         if len(asked) == questions:
             rows.append(scenes)
@@ -210,7 +228,9 @@ def draw_hidden(rng: np.random.Generator, count: int, frames: int, tokens: int) 
     return hidden.flatten(1)
 
 
-def answer_logits(model: LlavaOnevisionForConditionalGeneration, bank: Bank, streams: Streams, batch: Batch) -> tuple[Tensor, Tensor]:
+def answer_logits(
+    model: LlavaOnevisionForConditionalGeneration, bank: Bank, streams: Streams, batch: Batch
+) -> tuple[Tensor, Tensor]:
     """(A, vocabulary) logits and (A,) labels of all answer tokens of the batch."""
     text = model.model.language_model
     embeds = text.embed_tokens(batch.ids)
@@ -218,7 +238,10 @@ def answer_logits(model: LlavaOnevisionForConditionalGeneration, bank: Bank, str
     stop = batch.prompt + video.shape[1]
     embeds = torch.cat((embeds[:, : batch.prompt], video, embeds[:, stop:]), dim=1)
     states = text(
-        inputs_embeds=embeds, attention_mask=attention_mask(batch), position_ids=position_ids(batch), use_cache=False
+        inputs_embeds=embeds,
+        attention_mask=attention_mask(batch),
+        position_ids=position_ids(batch),
+        use_cache=False,
     ).last_hidden_state
     wanted = batch.labels != IGNORED
     return model.lm_head(states[wanted]), batch.labels[wanted]
@@ -238,7 +261,9 @@ def train_language(
     rng = np.random.default_rng(seed)
     bank, collator = build_bank(model, rng, scenes), Collator(tokenizer)
     parameters = [*model.model.language_model.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=peak, betas=(0.9, 0.98), weight_decay=0.05, fused=True)
+    optimizer = torch.optim.AdamW(
+        parameters, lr=peak, betas=(0.9, 0.98), weight_decay=0.05, fused=True
+    )
     began, right, asked = time.monotonic(), 0, 0
     for step in range(1, steps + 1):
         for group in optimizer.param_groups:
@@ -254,11 +279,15 @@ def train_language(
         asked += len(labels)
         if step % 50 == 0:
             minutes = (time.monotonic() - began) / 60
-            log(f"language step {step}/{steps} {minutes:.1f} min loss {loss.item():.3f} tokens right {right / asked:.3f}")
+            log(
+                f"language step {step}/{steps} {minutes:.1f} min loss {loss.item():.3f} tokens right {right / asked:.3f}"
+            )
             right = asked = 0
 
 
-def _draw_batch(rng: np.random.Generator, bank: Bank, collator: Collator, frames: int) -> tuple[Streams, Batch]:
+def _draw_batch(
+    rng: np.random.Generator, bank: Bank, collator: Collator, frames: int
+) -> tuple[Streams, Batch]:
     """As many streams of that length as make a batch of about 6 000 tokens."""
     tokens = bank.tokens.shape[2]
     count = max(8, min(48, 6144 // (frames * tokens + 160)))

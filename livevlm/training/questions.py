@@ -1,7 +1,7 @@
 """Questions with known answers about a synthetic stream.
 
-A stream is a list of views, one a frame; a view is the tuple of (kind, colour) pairs that the frame shows. Questions in the present
-tense are about the last frame, questions in the past tense about the whole stream.
+A stream is a list of views, one a frame; a view is the tuple of (kind, colour) pairs that the frame shows. Questions in
+the present tense are about the last frame, questions in the past tense about the whole stream.
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ class Exchange:
     answer: str
 
 
-def draw_exchange(rng: Rng, views: Sequence[View], type_: str, *, held_out: bool = False) -> Exchange | None:
+def draw_exchange(
+    rng: Rng, views: Sequence[View], type_: str, *, held_out: bool = False
+) -> Exchange | None:
     """A question of the type about the stream, or None where the stream gives no unambiguous one."""
     drawn = _DRAW[type_](rng, views)
     if drawn is None:
@@ -109,14 +111,16 @@ def draw_exchange(rng: Rng, views: Sequence[View], type_: str, *, held_out: bool
     wording = wordings[-1] if held_out else wordings[rng.integers(len(wordings) - 1)]
     fields.setdefault("colour", str(rng.choice(["colour", "color"])))
     question = wording.format(**fields)
-    return Exchange(type_, question[0].upper() + question[1:] if rng.random() < 0.7 else question, answer)
+    return Exchange(
+        type_, question[0].upper() + question[1:] if rng.random() < 0.7 else question, answer
+    )
 
 
 Drawn = tuple[dict[str, str], str] | None
 
 
 def _pick(rng: Rng, items: Sequence[str]) -> str:
-    return str(items[rng.integers(len(items))])
+    return items[int(rng.integers(len(items)))]
 
 
 def _now_colour(rng: Rng, views: Sequence[View]) -> Drawn:

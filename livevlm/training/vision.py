@@ -1,8 +1,9 @@
 """Stage 1: teach the vision tower and the projector to see.
 
-What moves: pictures of known scenes go through the model's own video path to its frame tokens; two linear heads read a kind and a colour
-from every token; the loss asks each token that lies on a sprite for that sprite, and every other token for "nothing". The heads are
-thrown away afterwards: what stays is a tower whose tokens say what is where, which the text model can then learn to read.
+What moves: pictures of known scenes go through the model's own video path to its frame tokens; two linear heads read a
+kind and a colour from every token; the loss asks each token that lies on a sprite for that sprite, and every other
+token for "nothing". The heads are thrown away afterwards: what stays is a tower whose tokens say what is where, which
+the text model can then learn to read.
 """
 
 from __future__ import annotations
@@ -28,14 +29,18 @@ _SHRINK = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """A batch of pictures (B, 3, S, S) in -1..1 and, per token (B, N), the kind and the colour there; the last class is nothing."""
+    """A batch of pictures (B, 3, S, S) in -1..1 and, per token (B, N), the kind and the colour there;
+    the last class is nothing.
+    """
 
     pixels: Tensor
     kinds: Tensor
     colours: Tensor
 
 
-def photograph(rng: np.random.Generator, scene: Scene, seconds: float, side: int) -> npt.NDArray[np.uint8]:
+def photograph(
+    rng: np.random.Generator, scene: Scene, seconds: float, side: int
+) -> npt.NDArray[np.uint8]:
     """The scene as a camera would deliver it: drawn at some size, lit, blurred, compressed, and shrunk to (side, side)."""
     image = render(scene, seconds, SIZES[rng.integers(len(SIZES))])
     if rng.random() < 0.5:
@@ -44,20 +49,28 @@ def photograph(rng: np.random.Generator, scene: Scene, seconds: float, side: int
     if rng.random() < 0.15:
         image = cv2.GaussianBlur(image, (3, 3), 0).astype(np.uint8)
     if rng.random() < 0.5:
-        _, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 95))])
-        image = cv2.imdecode(packed, cv2.IMREAD_UNCHANGED).astype(np.uint8)
+        _, packed = cv2.imencode(
+            ".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 95))]
+        )
+        image = np.asarray(cv2.imdecode(packed, cv2.IMREAD_UNCHANGED), np.uint8)
     small = cv2.resize(image, (side, side), interpolation=_SHRINK[rng.integers(len(_SHRINK))])
     return small.astype(np.uint8)
 
 
-def token_labels(scene: Scene, seconds: float, grid: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Per token of a (grid, grid) frame the index of the kind and of the colour there: a sprite owns the tokens that it covers."""
+def token_labels(
+    scene: Scene, seconds: float, grid: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Per token of a (grid, grid) frame the index of the kind and of the colour there:
+    a sprite owns the tokens that it covers.
+    """
     kinds = np.full((grid, grid), len(KINDS))
     colours = np.full((grid, grid), len(HUES))
     middle = (np.arange(grid) + 0.5) / grid
     for sprite in scene.sprites:
         x, y = sprite.centre_at(seconds)
-        near = np.maximum(abs(middle[None, :] - x), abs(middle[:, None] - y)) < max(sprite.radius * 0.7, 0.5 / grid)
+        near = np.maximum(abs(middle[None, :] - x), abs(middle[:, None] - y)) < max(
+            sprite.radius * 0.7, 0.5 / grid
+        )
         kinds[near] = KINDS.index(sprite.kind)
         colours[near] = HUES.index(sprite.colour)
     return kinds.flatten(), colours.flatten()
@@ -72,7 +85,11 @@ def draw_pictures(rng: np.random.Generator, count: int, *, side: int, grid: int)
         kind, colour = token_labels(scene, seconds, grid)
         kinds.append(kind)
         colours.append(colour)
-    return Pictures(to_pixels(np.stack(images)), torch.from_numpy(np.stack(kinds)), torch.from_numpy(np.stack(colours)))
+    return Pictures(
+        to_pixels(np.stack(images)),
+        torch.from_numpy(np.stack(kinds)),
+        torch.from_numpy(np.stack(colours)),
+    )
 
 
 class PicturePool:
@@ -91,10 +108,16 @@ class PicturePool:
         size = len(self._pool.kinds)
         places = torch.arange(self._next, self._next + fresh) % size
         self._next = (self._next + fresh) % size
-        for old, fill in ((self._pool.pixels, new.pixels), (self._pool.kinds, new.kinds), (self._pool.colours, new.colours)):
+        for old, fill in (
+            (self._pool.pixels, new.pixels),
+            (self._pool.kinds, new.kinds),
+            (self._pool.colours, new.colours),
+        ):
             old[places] = fill
         chosen = torch.from_numpy(self._rng.integers(size, size=count))
-        return Pictures(self._pool.pixels[chosen], self._pool.kinds[chosen], self._pool.colours[chosen])
+        return Pictures(
+            self._pool.pixels[chosen], self._pool.kinds[chosen], self._pool.colours[chosen]
+        )
 
 
 def to_pixels(images: npt.NDArray[np.uint8]) -> Tensor:
@@ -104,8 +127,8 @@ def to_pixels(images: npt.NDArray[np.uint8]) -> Tensor:
 
 def frame_tokens(model: LlavaOnevisionForConditionalGeneration, pixels: Tensor) -> Tensor:
     """The model's own video path: (B, 3, S, S) -> (B, N, hidden), without the newline that it appends to a clip."""
-    features = model.get_video_features(pixels[None]).pooler_output[0]
-    return features[:-1].reshape(pixels.shape[0], -1, features.shape[-1])
+    features: Tensor = model.get_video_features(pixels[None]).pooler_output[0]
+    return features[:-1].unflatten(0, (pixels.shape[0], -1))  # type: ignore[no-untyped-call]
 
 
 class Probe(nn.Module):
@@ -120,7 +143,9 @@ class Probe(nn.Module):
         """Cross-entropy over all tokens, those with something on them weighted as much as all the empty ones together."""
         there = pictures.kinds < len(KINDS)
         weight = torch.where(there, 0.5 / there.sum(), 0.5 / (~there).sum())
-        kind = nn.functional.cross_entropy(self.kind(tokens).float().flatten(0, 1), pictures.kinds.flatten(), reduction="none")
+        kind = nn.functional.cross_entropy(
+            self.kind(tokens).float().flatten(0, 1), pictures.kinds.flatten(), reduction="none"
+        )
         colour = nn.functional.cross_entropy(
             self.colour(tokens).float().flatten(0, 1), pictures.colours.flatten(), reduction="none"
         )
@@ -139,7 +164,9 @@ def cosine(step: int, steps: int, peak: float, warmup: int = 50) -> float:
     """Learning rate at a step: linear warm-up, then a cosine down to 2 % of the peak."""
     if step < warmup:
         return peak * (step + 1) / warmup
-    return peak * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup))))
+    return peak * (
+        0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+    )
 
 
 def train_vision(
@@ -158,8 +185,14 @@ def train_vision(
     grid = math.ceil(side // model.config.vision_config.patch_size / 2)
     pool = PicturePool(rng, pool_size, side=side, grid=grid)
     probe = Probe(model.config.text_config.hidden_size)
-    parameters = [*model.model.vision_tower.parameters(), *model.model.multi_modal_projector.parameters(), *probe.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=peak, betas=(0.9, 0.98), weight_decay=0.02, fused=True)
+    parameters = [
+        *model.model.vision_tower.parameters(),
+        *model.model.multi_modal_projector.parameters(),
+        *probe.parameters(),
+    ]
+    optimizer = torch.optim.AdamW(
+        parameters, lr=peak, betas=(0.9, 0.98), weight_decay=0.02, fused=True
+    )
     began = time.monotonic()
     for step in range(1, steps + 1):
         for group in optimizer.param_groups:
@@ -173,7 +206,9 @@ def train_vision(
             with torch.autocast("cpu", torch.bfloat16):
                 kind, colour = probe.accuracy(tokens.detach(), pictures)
             minutes = (time.monotonic() - began) / 60
-            log(f"vision step {step}/{steps} {minutes:.1f} min loss {loss.item():.3f} kind {kind:.3f} colour {colour:.3f}")
+            log(
+                f"vision step {step}/{steps} {minutes:.1f} min loss {loss.item():.3f} kind {kind:.3f} colour {colour:.3f}"
+            )
 
 
 def descend(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], loss: Tensor) -> None:

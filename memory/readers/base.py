@@ -51,7 +51,9 @@ class Reader(Protocol):
         ...
 
     def choose(self, shelf: Shelf, query: Tensor, span: TimeSpan | None) -> Choice:
-        """Query (L, G * D): the question's pooled position-free query. span: stream seconds that the answer must stay within."""
+        """Query (L, G * D): the question's pooled position-free query. span:
+        stream seconds that the answer must stay within.
+        """
         ...
 
 
@@ -65,27 +67,31 @@ def join(shelf: Shelf, long: Tensor, short: Tensor) -> Choice:
 
 def within(shelf: Shelf, part: slice, span: TimeSpan | None) -> Tensor:
     """The places (L, M) of a tier's tokens inside the span. Layers that hold more of it than others give their newest."""
+    layers = shelf.pool.times.shape[0]
+    if span is None:
+        return torch.arange(part.start, part.stop).expand(layers, -1)
     times = shelf.pool.times[:, part]
-    mask = torch.ones_like(times, dtype=torch.bool) if span is None else (times >= span[0]) & (times <= span[1])
-    count = int(mask.sum(1).min())
+    inside = (times >= span[0]) & (times <= span[1])
+    count = int(inside.sum(1).min())
     # A stable sort brings each layer's tokens inside the span to the end, in order.
-    order = mask.long().argsort(dim=1, stable=True)
-    return order[:, order.shape[1] - count :] + part.start
+    order = inside.long().argsort(dim=1, stable=True)
+    return torch.add(order[:, order.shape[1] - count :], part.start)
 
 
 def nearest_pages(shelf: Shelf, query: Tensor, limit: int, span: TimeSpan | None) -> Tensor:
-    """The places (L, P * C) of the best whole pages of the long-term tier, at most `limit` pages a layer."""
+    """The places (L, P * C) of the best long-term pages, at most `limit` a layer: whole pages, wholly inside the span."""
     table = shelf.pages
     long = shelf.long
     table.sync(shelf.pool.keys[:, :, long])
-    whole = len(table) * table.page_tokens
     allowed = None
     available = len(table)
     if span is not None and available:
-        times = shelf.pool.times[:, long][:, :whole].unflatten(1, (available, table.page_tokens))
-        allowed = (times.amax(2) >= span[0]) & (times.amin(2) <= span[1])
+        times = shelf.pool.times[:, long][:, : available * table.page_tokens]
+        paged = times.reshape(-1, available, table.page_tokens)
+        allowed = (paged.amin(2) >= span[0]) & (paged.amax(2) <= span[1])
         available = int(allowed.sum(1).min())
     count = min(limit, available)
     if count == 0:
         return torch.zeros(query.shape[0], 0, dtype=torch.long)
-    return page_tokens_of(table.nearest(query, count, allowed).cpu(), table.page_tokens) + long.start
+    pages = table.nearest(query, count, allowed).cpu()
+    return torch.add(page_tokens_of(pages, table.page_tokens), long.start)

@@ -1,4 +1,6 @@
-"""Everything read: all that the memory holds, in stream order. With everything kept this is the foundation model on the whole video."""
+"""Everything read: all that the memory holds, in stream order.
+With everything kept this is the foundation model on the whole video.
+"""
 
 from __future__ import annotations
 

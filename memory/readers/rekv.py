@@ -1,8 +1,9 @@
 """ReKV (ICLR 2025, arXiv 2503.00540), the baseline: keep everything off the device, read the 64 best frames of each layer.
 
-A block is a frame, its representative the mean of its position-free keys; the question's pooled query picks blocks per layer by dot product; they
-are read at contiguous positions. As in its public code the newest frames are not read unless they are among the best. Different here: the question
-is encoded once without the video, not layer by layer against what earlier layers retrieved.
+A block is a frame, its representative the mean of its position-free keys; the question's pooled query picks blocks per
+layer by dot product; they are read at contiguous positions. As in its public code the newest frames are not read unless
+they are among the best. Different here: the question is encoded once without the video, not layer by layer against what
+earlier layers retrieved.
 """
 
 from __future__ import annotations

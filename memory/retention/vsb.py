@@ -1,11 +1,12 @@
 """Vision Sink Bucketing (LiveVLM v2, arXiv 2505.15269, method section on VSB).
 
-The N tokens of a layer fall into M/B position-ordered buckets of capacity B, M being the budget. First the top R tokens by score stay, the
-vision sinks; then, by descending score, any token whose bucket still has room; until M stay.
+The N tokens of a layer fall into M/B position-ordered buckets of capacity B, M being the budget. First the top R tokens
+by score stay, the vision sinks; then, by descending score, any token whose bucket still has room; until M stay.
 
-What the paper leaves open, and what is done here: the first phase ignores the buckets' capacity but counts toward it; a token's
-position is its index in the present long-term memory, so that old parts thin out geometrically; layers choose for themselves, heads of a
-layer together; should the buckets not fill the budget (M not divisible by B) the best of the rest do.
+What the paper leaves open, and what is done here: the first phase ignores the buckets' capacity but counts toward it; a
+token's position is its index in the present long-term memory, so that old parts thin out geometrically; layers choose
+for themselves, heads of a layer together; should the buckets not fill the budget (M not divisible by B) the best of the
+rest do.
 """
 
 from __future__ import annotations

@@ -43,4 +43,7 @@ def test_spaces_between_words_survive() -> None:
     tokenizer = build_tokenizer(["a red star and a blue star"] * 3, 300)
     detokenizer = Detokenizer(lambda ids: str(tokenizer.decode(list(ids))))
     ids = tokenizer("a red star and a blue star")["input_ids"]
-    assert "".join([*(detokenizer.push(number) for number in ids), detokenizer.end()]) == "a red star and a blue star"
+    assert (
+        "".join([*(detokenizer.push(number) for number in ids), detokenizer.end()])
+        == "a red star and a blue star"
+    )

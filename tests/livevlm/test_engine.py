@@ -50,7 +50,9 @@ class Camera:
         return EngineStream(name, f"test:{name}", self.take, self.status, lambda: len(self.waiting))
 
 
-def engine(cameras: dict[str, Camera], *, clock: Clock | None = None, max_waiting: int = 8) -> Engine:
+def engine(
+    cameras: dict[str, Camera], *, clock: Clock | None = None, max_waiting: int = 8
+) -> Engine:
     """An engine over the cameras."""
     return Engine(
         ToyBackbone(),
@@ -63,7 +65,9 @@ def engine(cameras: dict[str, Camera], *, clock: Clock | None = None, max_waitin
 
 def question(id_: str = "q", **fields: object) -> Question:
     """A short question to the camera `cam`."""
-    return Question(**{"id": id_, "stream": "cam", "text": "What do you see?", "max_tokens": 6, **fields})  # type: ignore[arg-type]
+    return Question(
+        **{"id": id_, "stream": "cam", "text": "What do you see?", "max_tokens": 6, **fields}
+    )  # type: ignore[arg-type]
 
 
 def run(made: Engine) -> None:
@@ -89,7 +93,8 @@ def test_events_come_in_order_and_end_once() -> None:
     assert isinstance(answer, Answer)
     assert answer.text == "".join(event.text for event in events if isinstance(event, AnswerChunk))
     assert answer.status in ("completed", "incomplete")
-    assert answer.answer_tokens <= 6 and answer.question_tokens > 0
+    assert answer.answer_tokens <= 6
+    assert answer.question_tokens > 0
 
 
 def test_an_answer_tells_what_it_saw_and_when() -> None:
@@ -97,11 +102,13 @@ def test_an_answer_tells_what_it_saw_and_when() -> None:
     made = engine({"cam": Camera(10)})
     run(made)
     answer = ask(made, question())[-1]
-    assert isinstance(answer, Answer) and answer.as_of is not None
+    assert isinstance(answer, Answer)
+    assert answer.as_of is not None
     assert (answer.as_of.stream_s, answer.as_of.utc) == (9.0, 1009.0)
     assert answer.evidence
     for one in answer.evidence:
-        assert 0 <= one.from_s <= one.to_s <= 9 and one.from_utc == 1000 + one.from_s
+        assert 0 <= one.from_s <= one.to_s <= 9
+        assert one.from_utc == 1000 + one.from_s
     timings = answer.timings
     assert 0 < timings.retrieve_s < timings.ttft_s < timings.total_s
 
@@ -133,12 +140,15 @@ def test_streams_take_turns() -> None:
     made = engine({"busy": busy, "quiet": quiet})
     made.step()
     made.step()
-    assert len(quiet.taken) == 4 and len(busy.taken) == 4
+    assert len(quiet.taken) == 4
+    assert len(busy.taken) == 4
 
 
 def test_two_answers_are_given_at_once_and_equal_those_given_alone() -> None:
     """Answers take turns token by token, and do not disturb each other."""
-    alone = [ask(engine({"cam": Camera(4)}), question(text=text))[-1] for text in ("one?", "another?")]
+    alone = [
+        ask(engine({"cam": Camera(4)}), question(text=text))[-1] for text in ("one?", "another?")
+    ]
     made = engine({"cam": Camera(4)})
     events: dict[str, list[AnswerEvent]] = {"a": [], "b": []}
     for id_, text in (("a", "one?"), ("b", "another?")):
@@ -146,7 +156,8 @@ def test_two_answers_are_given_at_once_and_equal_those_given_alone() -> None:
     run(made)
     for id_, single in zip("ab", alone, strict=True):
         answer = events[id_][-1]
-        assert isinstance(answer, Answer) and isinstance(single, Answer)
+        assert isinstance(answer, Answer)
+        assert isinstance(single, Answer)
         assert answer.text == single.text
 
 
@@ -158,16 +169,19 @@ def test_asking_does_not_change_what_is_answered_later() -> None:
     for number in range(20):
         ask(asked, question(f"q{number}", text=f"{number}?"))
     first, second = (ask(made, question("last"))[-1] for made in (asked, fresh))
-    assert isinstance(first, Answer) and isinstance(second, Answer)
+    assert isinstance(first, Answer)
+    assert isinstance(second, Answer)
     assert (first.text, first.evidence) == (second.text, second.evidence)
 
 
 def test_a_question_before_the_first_frame_fails_with_its_reason() -> None:
     """no_frames_yet, naming the stream and how it is doing; exactly one event."""
     (answer,) = ask(engine({"cam": Camera()}), question())
-    assert isinstance(answer, Answer) and answer.failure is not None
+    assert isinstance(answer, Answer)
+    assert answer.failure is not None
     assert (answer.status, answer.failure.code) == ("failed", "no_frames_yet")
-    assert "cam" in answer.failure.message and "connecting" in answer.failure.message
+    assert "cam" in answer.failure.message
+    assert "connecting" in answer.failure.message
 
 
 def test_a_time_that_is_not_remembered_fails_with_its_reason() -> None:
@@ -175,8 +189,10 @@ def test_a_time_that_is_not_remembered_fails_with_its_reason() -> None:
     made = engine({"cam": Camera(10)})
     run(made)
     (answer,) = ask(made, question(time=TimeRange(from_s=500, to_s=600)))
-    assert isinstance(answer, Answer) and answer.failure is not None
-    assert answer.failure.code == "range_not_in_memory" and "9.0 s" in answer.failure.message
+    assert isinstance(answer, Answer)
+    assert answer.failure is not None
+    assert answer.failure.code == "range_not_in_memory"
+    assert "9.0 s" in answer.failure.message
 
 
 def test_a_time_range_bounds_the_evidence() -> None:
@@ -229,7 +245,9 @@ def test_cancelling_ends_an_answer_once(steps: int) -> None:
     assert made.cancel("q")
     run(made)
     ends = [event for event in events if isinstance(event, Answer)]
-    assert len(ends) == 1 and ends[0].status == "cancelled" and ends[0] is events[-1]
+    assert len(ends) == 1
+    assert ends[0].status == "cancelled"
+    assert ends[0] is events[-1]
     assert not made.cancel("q")
 
 
@@ -243,7 +261,8 @@ def test_a_deadline_ends_an_answer_as_it_stands() -> None:
     clock.now += 6
     run(made)
     answer = events[-1]
-    assert isinstance(answer, Answer) and answer.failure is not None
+    assert isinstance(answer, Answer)
+    assert answer.failure is not None
     assert (answer.status, answer.failure.code) == ("incomplete", "deadline_exceeded")
 
 
@@ -255,7 +274,10 @@ def test_closing_ends_everything_open() -> None:
     made.step()
     made.submit(question("b"), events.append)
     made.close()
-    assert [event.status for event in events if isinstance(event, Answer)] == ["cancelled", "cancelled"]
+    assert [event.status for event in events if isinstance(event, Answer)] == [
+        "cancelled",
+        "cancelled",
+    ]
 
 
 def test_statuses_tell_what_is_remembered() -> None:
@@ -263,12 +285,19 @@ def test_statuses_tell_what_is_remembered() -> None:
     made = engine({"cam": Camera(20)})
     run(made)
     (status,) = made.streams()
-    assert (status.name, status.frames_encoded, status.as_of and status.as_of.stream_s) == ("cam", 20, 19.0)
+    assert (status.name, status.frames_encoded, status.as_of and status.as_of.stream_s) == (
+        "cam",
+        20,
+        19.0,
+    )
     assert status.memory_tokens == {"prompt": 1, "short": 64, "long": 96}
-    assert status.memory_bytes > 0 and status.queue_frames == 0
+    assert status.memory_bytes > 0
+    assert status.queue_frames == 0
 
 
-@pytest.mark.parametrize("wrong", [{"retention": "magic"}, {"reader": "psychic"}, {"index": "cards"}, {"reader": "rekv"}])
+@pytest.mark.parametrize(
+    "wrong", [{"retention": "magic"}, {"reader": "psychic"}, {"index": "cards"}, {"reader": "rekv"}]
+)
 def test_a_memory_that_cannot_be_made_is_named(wrong: dict[str, str]) -> None:
     """Unknown names, and pairs that do not go together, are configuration errors."""
     with pytest.raises(ConfigError, match=next(iter(wrong.values()))):

@@ -22,7 +22,11 @@ CPU = torch.device("cpu")
 
 def test_pixels_are_normalised_as_the_file_says() -> None:
     """Rescale, minus mean, over std, channel by channel, computed by hand for one pixel."""
-    pixels = Pixels.read(json.dumps({"rescale_factor": 1 / 255, "image_mean": [0.5, 0.4, 0.3], "image_std": [0.5, 0.2, 0.1]}))
+    pixels = Pixels.read(
+        json.dumps(
+            {"rescale_factor": 1 / 255, "image_mean": [0.5, 0.4, 0.3], "image_std": [0.5, 0.2, 0.1]}
+        )
+    )
     picture = np.zeros((1, 2, 2, 3), np.uint8)
     picture[0, 0, 1] = (255, 102, 51)
     out = pixels.tensor(picture, CPU, torch.float32)
@@ -34,7 +38,9 @@ def test_pixels_left_out_are_siglips() -> None:
     """A checkpoint without preprocessor files gets 0.5 and 0.5; switches that are off are off."""
     assert Pixels.read("{}") == Pixels(1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     raw = Pixels.read(json.dumps({"do_rescale": False, "do_normalize": False}))
-    assert raw.tensor(np.full((1, 1, 1, 3), 200, np.uint8), CPU, torch.float32).flatten().tolist() == [200, 200, 200]
+    assert raw.tensor(
+        np.full((1, 1, 1, 3), 200, np.uint8), CPU, torch.float32
+    ).flatten().tolist() == [200, 200, 200]
 
 
 def test_the_chat_template_is_cut_at_video_and_question() -> None:
@@ -42,7 +48,8 @@ def test_the_chat_template_is_cut_at_video_and_question() -> None:
     codec = backbone(torch.float32).codec
     layout = codec.layout("")
     assert layout.before_video.startswith("<|im_start|>user")
-    assert layout.ask("why?").startswith("\nwhy?") and layout.ask("why?").endswith("<|im_start|>assistant\n")
+    assert layout.ask("why?").startswith("\nwhy?")
+    assert layout.ask("why?").endswith("<|im_start|>assistant\n")
     assert "Be brief." in codec.layout("Be brief.").before_video
 
 
@@ -59,7 +66,9 @@ def test_a_missing_folder_is_named_with_the_way_out() -> None:
         load_backbone("/no/such/model")
 
 
-@pytest.mark.parametrize("broken", ["empty", "other class", "no weights", "garbage weights", "garbage configuration"])
+@pytest.mark.parametrize(
+    "broken", ["empty", "other class", "no weights", "garbage weights", "garbage configuration"]
+)
 def test_a_folder_that_holds_no_such_model_is_refused(broken: str, tmp_path: Path) -> None:
     """Each broken checkpoint is a ModelNotFound that names the folder."""
     folder = tmp_path / "model"
@@ -68,7 +77,9 @@ def test_a_folder_that_holds_no_such_model_is_refused(broken: str, tmp_path: Pat
     else:
         shutil.copytree(checkpoint(), folder)
     if broken == "other class":
-        (folder / "config.json").write_text(json.dumps({"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"]}))
+        (folder / "config.json").write_text(
+            json.dumps({"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"]})
+        )
     if broken == "no weights":
         (folder / "model.safetensors").unlink()
     if broken == "garbage weights":
@@ -89,7 +100,8 @@ def test_a_device_that_is_not_there_is_a_configuration_error() -> None:
 def test_threads_dtype_and_folder_reach_the_model() -> None:
     """A folder loads by its path, in the dtype that was asked for."""
     model = load_backbone(str(checkpoint()), dtype="bfloat16", device="cpu", threads=1)
-    assert model.dtype == torch.bfloat16 and model.name == str(checkpoint())
+    assert model.dtype == torch.bfloat16
+    assert model.name == str(checkpoint())
     assert torch.get_num_threads() == 1
 
 
@@ -108,4 +120,5 @@ def test_backbones_keep_their_promises(kind: str) -> None:
 def test_models_that_are_known_are_listed_with_their_sizes() -> None:
     """The list names the bundled model first."""
     names = [model.name for model in list_models()]
-    assert names[0] == "bundled" and "llava-hf/llava-onevision-qwen2-7b-ov-hf" in names
+    assert names[0] == "bundled"
+    assert "llava-hf/llava-onevision-qwen2-7b-ov-hf" in names

@@ -28,7 +28,9 @@ UNUSED = 319  # an id that no answer reaches, so that none ends early
 EVERYTHING = {"retention": "full", "reader": "full", "short_term_frames": 4, "budget_tokens": 4096}
 
 
-def streamed(model: LlavaOnevision, chunks: tuple[int, ...] = CHUNKS, **recipe: object) -> tuple[StreamMemory, torch.Tensor]:
+def streamed(
+    model: LlavaOnevision, chunks: tuple[int, ...] = CHUNKS, **recipe: object
+) -> tuple[StreamMemory, torch.Tensor]:
     """A memory of the frames, taken in chunk by chunk, and all frames' tokens in order."""
     encoder = FrameEncoder(model, make_reducer(model.own_grid, tokens=0, similarity=0.0))
     prompt = model.codec.layout("").before_video
@@ -45,7 +47,9 @@ def streamed(model: LlavaOnevision, chunks: tuple[int, ...] = CHUNKS, **recipe: 
 def one_shot(model: LlavaOnevision, video: torch.Tensor, question: str) -> torch.Tensor:
     """The embeddings of prompt, video and question, as the model itself would be given them."""
     layout = model.codec.layout("")
-    before, after = (model.codec.encode(text) for text in (layout.before_video, layout.ask(question)))
+    before, after = (
+        model.codec.encode(text) for text in (layout.before_video, layout.ask(question))
+    )
     return torch.cat((model.embed(before), video, model.embed(after)))[None]
 
 
@@ -55,17 +59,25 @@ def test_streaming_in_chunks_equals_the_models_own_forward(dtype: torch.dtype) -
     model = backbone(dtype)
     memory, video = streamed(model)
     question = model.codec.encode(model.codec.layout("").ask("what colour is the star?"))
-    past = AnswerPast(memory.recall(question_queries(model, memory, question)), memory.rope, len(question))
+    past = AnswerPast(
+        memory.recall(question_queries(model, memory, question)), memory.rope, len(question)
+    )
     ours = model.logits(model.forward(model.embed(question), past))
     with torch.inference_mode():
-        theirs = model._model(inputs_embeds=one_shot(model, video, "what colour is the star?")).logits[0, -len(question) :].float()
+        theirs = (
+            model._model(inputs_embeds=one_shot(model, video, "what colour is the star?"))
+            .logits[0, -len(question) :]
+            .float()
+        )
     torch.testing.assert_close(ours, theirs, atol=TOLERANCE[dtype], rtol=0.02)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("question", ["what colour is the star?", "a red star", "q"])
 def test_greedy_answers_equal_generate(dtype: torch.dtype, question: str) -> None:
-    """Token for token what transformers' own greedy `generate` gives on the whole video; in bfloat16, but for ties within rounding."""
+    """Token for token what transformers' own greedy `generate` gives on the whole video; in bfloat16,
+    but for ties within rounding.
+    """
     model = backbone(dtype)
     memory, video = streamed(model)
     given = one_shot(model, video, question)
@@ -76,7 +88,9 @@ def test_greedy_answers_equal_generate(dtype: torch.dtype, question: str) -> Non
         )[0].tolist()  # fmt: skip
     assert len(set(theirs)) > 2
     asking = model.codec.encode(model.codec.layout("").ask(question))
-    past = AnswerPast(memory.recall(question_queries(model, memory, asking)), memory.rope, len(asking) + 12)
+    past = AnswerPast(
+        memory.recall(question_queries(model, memory, asking)), memory.rope, len(asking) + 12
+    )
     logits = model.logits(model.forward(model.embed(asking), past)[-1])
     for token in theirs:
         assert float(logits.max() - logits[token]) <= TIE[dtype]
@@ -90,7 +104,11 @@ def test_frame_tokens_equal_the_models_own_video_features(dtype: torch.dtype) ->
     encoder = FrameEncoder(model, make_reducer(model.own_grid, tokens=0, similarity=0.0))
     pictures = frames(3)
     ours = torch.cat([frame.embeds for frame in encoder.encode(pictures)])
-    pixels = torch.stack([torch.from_numpy(frame.image) for frame in pictures]).permute(0, 3, 1, 2) / 127.5 - 1
+    pixels = (
+        torch.stack([torch.from_numpy(frame.image) for frame in pictures]).permute(0, 3, 1, 2)
+        / 127.5
+        - 1
+    )
     with torch.inference_mode():
         theirs = model._model.get_video_features(pixels[None].to(dtype)).pooler_output[0, :-1]
     torch.testing.assert_close(ours, theirs, atol=TOLERANCE[dtype] / 10, rtol=0.02)
@@ -116,7 +134,9 @@ def test_scores_equal_the_attention_of_the_models_own_forward() -> None:
     for layer, theirs in enumerate(weights):
         rotated = model.rope.rotate(keys[layer], places)
         ours = attention_mass(model.rope.rotate(past.queries[layer], places[-count:]), rotated)
-        torch.testing.assert_close(ours, theirs[0, :, -count:].mean(dim=(0, 1)), atol=1e-5, rtol=1e-3)
+        torch.testing.assert_close(
+            ours, theirs[0, :, -count:].mean(dim=(0, 1)), atol=1e-5, rtol=1e-3
+        )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -125,8 +145,12 @@ def test_chunk_size_does_not_change_the_memory(dtype: torch.dtype) -> None:
     model = backbone(dtype)
     one, _ = streamed(model, (1,) * 6)
     other, _ = streamed(model, (6,))
-    torch.testing.assert_close(one.context().keys, other.context().keys, atol=TOLERANCE[dtype], rtol=0.05)
-    torch.testing.assert_close(one.context().values, other.context().values, atol=TOLERANCE[dtype], rtol=0.05)
+    torch.testing.assert_close(
+        one.context().keys, other.context().keys, atol=TOLERANCE[dtype], rtol=0.05
+    )
+    torch.testing.assert_close(
+        one.context().values, other.context().values, atol=TOLERANCE[dtype], rtol=0.05
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -136,7 +160,13 @@ def test_an_unfilled_budget_and_full_retrieval_equal_everything_kept(dtype: torc
     asked = model.codec.encode("what colour is the star?")
     everything, bounded = (
         streamed(model, **recipe)[0]
-        for recipe in ({}, {"retention": "vsb", "reader": "par", "retrieval_ratio": 1.0, "budget_tokens": 64})
+        for recipe in (
+            {},
+            {"retention": "vsb", "reader": "par", "retrieval_ratio": 1.0, "budget_tokens": 64},
+        )
     )
-    recalls = [memory.recall(question_queries(model, memory, asked)) for memory in (everything, bounded)]
-    assert torch.equal(recalls[0].keys, recalls[1].keys) and torch.equal(recalls[0].values, recalls[1].values)
+    recalls = [
+        memory.recall(question_queries(model, memory, asked)) for memory in (everything, bounded)
+    ]
+    assert torch.equal(recalls[0].keys, recalls[1].keys)
+    assert torch.equal(recalls[0].values, recalls[1].values)

@@ -31,7 +31,8 @@ def test_other_sizes_average_areas() -> None:
 def test_the_grid_for_a_count_has_that_count(tokens: int) -> None:
     """Whatever number of tokens a frame is configured, the grid gives exactly that many."""
     rows, columns = pooled_grid((14, 14), tokens)
-    assert rows * columns == tokens and rows <= columns
+    assert rows * columns == tokens
+    assert rows <= columns
 
 
 def test_zero_tokens_means_the_models_own() -> None:

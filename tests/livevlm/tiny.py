@@ -37,9 +37,14 @@ def backbone(dtype: torch.dtype) -> LlavaOnevision:
     return load(str(checkpoint()), device=torch.device("cpu"), dtype=dtype)
 
 
-def frames(count: int, *, size: tuple[int, int] = (32, 32), seed: int = 0, stream: str = "cam") -> list[Frame]:
+def frames(
+    count: int, *, size: tuple[int, int] = (32, 32), seed: int = 0, stream: str = "cam"
+) -> list[Frame]:
     """Random pictures, one a second."""
     rng = np.random.default_rng(seed)
     width, height = size
     images = rng.integers(0, 256, (count, height, width, 3), dtype=np.uint8)
-    return [Frame(stream, number, float(number), 1000.0 + number, image) for number, image in enumerate(images)]
+    return [
+        Frame(stream, number, float(number), 1000.0 + number, image)
+        for number, image in enumerate(images)
+    ]

@@ -10,12 +10,18 @@ SHAPE = KVShape(layers=2, heads=4, kv_heads=2, head_dim=8)
 ROPE = Rope(10_000.0 ** (-torch.arange(4) / 4))
 
 
-def block(frames: int, *, first: int = 0, tokens: int = 4, seed: int = 0, queries: int = 3) -> KVBlock:
+def block(
+    frames: int, *, first: int = 0, tokens: int = 4, seed: int = 0, queries: int = 3
+) -> KVBlock:
     """So many frames of random keys and values, one frame a second, its UTC 1000 s later."""
     generator = torch.Generator().manual_seed(1000 * seed + first)
     count = frames * tokens
-    keys, values = torch.randn(2, SHAPE.layers, SHAPE.kv_heads, count, SHAPE.head_dim, generator=generator)
-    asked = torch.randn(SHAPE.layers, SHAPE.heads, min(queries, count), SHAPE.head_dim, generator=generator)
+    keys, values = torch.randn(
+        2, SHAPE.layers, SHAPE.kv_heads, count, SHAPE.head_dim, generator=generator
+    )
+    asked = torch.randn(
+        SHAPE.layers, SHAPE.heads, min(queries, count), SHAPE.head_dim, generator=generator
+    )
     numbers = torch.arange(first, first + frames).repeat_interleave(tokens)
     return KVBlock(keys, values, asked, numbers.double(), numbers.double() + 1000, numbers)
 
@@ -28,11 +34,20 @@ def prompt(tokens: int = 3) -> KVBlock:
 
 
 def memory(
-    retention: Retention, reader: Reader, *, budget: int = 64, short: int = 4, frame_tokens: int = 4, chunk: int = 4
+    retention: Retention,
+    reader: Reader,
+    *,
+    budget: int = 64,
+    short: int = 4,
+    frame_tokens: int = 4,
+    chunk: int = 4,
 ) -> StreamMemory:
     """An empty memory of the small shape."""
     options = MemoryOptions(
-        budget_tokens=budget, short_term_frames=short, append_tokens=chunk * frame_tokens, frame_tokens=frame_tokens
+        budget_tokens=budget,
+        short_term_frames=short,
+        append_tokens=chunk * frame_tokens,
+        frame_tokens=frame_tokens,
     )
     return StreamMemory(SHAPE, ROPE, prompt(), options, retention=retention, reader=reader)
 

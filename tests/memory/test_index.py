@@ -14,11 +14,21 @@ CPU = torch.device("cpu")
 
 
 @settings(deadline=None)
-@given(pages=st.integers(1, 150), count=st.integers(1, 150), seed=st.integers(0, 50), filtered=st.booleans())
-def test_faiss_finds_what_exact_search_finds(pages: int, count: int, seed: int, filtered: bool) -> None:
+@given(
+    pages=st.integers(1, 150),
+    count=st.integers(1, 150),
+    seed=st.integers(0, 50),
+    filtered=st.booleans(),
+)
+def test_faiss_finds_what_exact_search_finds(
+    pages: int, count: int, seed: int, filtered: bool
+) -> None:
     """The flat FAISS index and the torch twin agree, page for page, with and without a filter."""
     generator = torch.Generator().manual_seed(seed)
-    vectors, query = torch.randn(3, pages, 16, generator=generator), torch.randn(3, 16, generator=generator)
+    vectors, query = (
+        torch.randn(3, pages, 16, generator=generator),
+        torch.randn(3, 16, generator=generator),
+    )
     allowed = torch.rand(3, pages, generator=generator) < 0.6 if filtered else None
     available = pages if allowed is None else int(allowed.sum(1).min())
     count = min(count, available)
@@ -52,11 +62,21 @@ def test_auto_is_faiss_on_the_host() -> None:
 def test_page_means_and_pooled_query_give_mean_attention_logits() -> None:
     """A page's score is the mean, over its keys, the question's tokens and the heads, of the position-free attention logit."""
     generator = torch.Generator().manual_seed(0)
-    keys, queries = torch.randn(1, 2, 16, 8, generator=generator), torch.randn(1, 4, 5, 8, generator=generator)
+    keys, queries = (
+        torch.randn(1, 2, 16, 8, generator=generator),
+        torch.randn(1, 4, 5, 8, generator=generator),
+    )
     score = (page_means(keys, 8)[0, 1] * pooled_query(queries, 2)[0]).sum()
-    logits = [float(queries[0, head, token] @ keys[0, head // 2, key]) for head in range(4) for token in range(5) for key in range(8, 16)]
+    logits = [
+        float(queries[0, head, token] @ keys[0, head // 2, key])
+        for head in range(4)
+        for token in range(5)
+        for key in range(8, 16)
+    ]
     # Two of the four heads share each kv head, so the sum over kv heads counts every head half.
-    torch.testing.assert_close(score, torch.tensor(2 * sum(logits) / len(logits)), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        score, torch.tensor(2 * sum(logits) / len(logits)), atol=1e-4, rtol=1e-4
+    )
 
 
 def test_table_grows_page_by_page_and_equals_a_new_one() -> None:

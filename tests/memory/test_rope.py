@@ -37,7 +37,9 @@ def test_rotation_equals_turning_pair_by_pair(dtype: torch.dtype) -> None:
     for head in range(2):
         for token, position in enumerate(positions.tolist()):
             expected = torch.tensor(naive(x[head, token].float().tolist(), position))
-            torch.testing.assert_close(turned[head, token].float(), expected, atol=TOLERANCE[dtype], rtol=1e-3)
+            torch.testing.assert_close(
+                turned[head, token].float(), expected, atol=TOLERANCE[dtype], rtol=1e-3
+            )
 
 
 @given(shift=st.integers(0, 5000), gap=st.integers(0, 500))
@@ -45,7 +47,9 @@ def test_only_the_distance_counts(shift: int, gap: int) -> None:
     """The dot product of a rotated query and key depends on their distance alone: that is why re-rotating is allowed."""
     generator = torch.Generator().manual_seed(gap)
     q, k = torch.randn(2, 1, 8, generator=generator)
-    far = (ROPE.rotate(q, torch.tensor([shift + gap])) * ROPE.rotate(k, torch.tensor([shift]))).sum()
+    far = (
+        ROPE.rotate(q, torch.tensor([shift + gap])) * ROPE.rotate(k, torch.tensor([shift]))
+    ).sum()
     near = (ROPE.rotate(q, torch.tensor([gap])) * ROPE.rotate(k, torch.tensor([0]))).sum()
     torch.testing.assert_close(far, near, atol=3e-3, rtol=1e-3)
 
@@ -54,7 +58,9 @@ def test_rotation_and_back_is_the_identity() -> None:
     """Turning by a position and by its negative gives the key back."""
     x = torch.randn(3, 50, 8, generator=torch.Generator().manual_seed(3))
     positions = torch.arange(50) * 37
-    torch.testing.assert_close(ROPE.rotate(ROPE.rotate(x, positions), -positions), x, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        ROPE.rotate(ROPE.rotate(x, positions), -positions), x, atol=1e-4, rtol=1e-4
+    )
 
 
 def test_scaling_multiplies() -> None:

@@ -17,7 +17,10 @@ def naive(queries: torch.Tensor, keys: torch.Tensor) -> list[float]:
     for head in range(heads):
         for row in range(count):
             visible = tokens - count + row + 1
-            logits = [float(queries[head, row] @ keys[head // share, key]) / math.sqrt(dim) for key in range(visible)]
+            logits = [
+                float(queries[head, row] @ keys[head // share, key]) / math.sqrt(dim)
+                for key in range(visible)
+            ]
             top = max(logits)
             weights = [math.exp(logit - top) for logit in logits]
             for key, weight in enumerate(weights):
@@ -28,8 +31,13 @@ def naive(queries: torch.Tensor, keys: torch.Tensor) -> list[float]:
 def test_mass_equals_the_loop() -> None:
     """Grouped heads share keys in order, the corner among the queries' own tokens is causal, the softmax is over all keys."""
     generator = torch.Generator().manual_seed(0)
-    queries, keys = torch.randn(4, 3, 8, generator=generator), torch.randn(2, 11, 8, generator=generator)
-    torch.testing.assert_close(attention_mass(queries, keys), torch.tensor(naive(queries, keys)), atol=1e-6, rtol=1e-5)
+    queries, keys = (
+        torch.randn(4, 3, 8, generator=generator),
+        torch.randn(2, 11, 8, generator=generator),
+    )
+    torch.testing.assert_close(
+        attention_mass(queries, keys), torch.tensor(naive(queries, keys)), atol=1e-6, rtol=1e-5
+    )
 
 
 def test_mass_sums_to_one_in_half_precision() -> None:

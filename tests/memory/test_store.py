@@ -7,7 +7,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory import KeepAll, PositionAgnosticRetrieval, ReadAll, ReKV, Reader, StreamMemory, Tiers, VisionSinkBucketing, attended, evidence
+from memory import (
+    KeepAll,
+    PositionAgnosticRetrieval,
+    ReadAll,
+    Reader,
+    ReKV,
+    StreamMemory,
+    Tiers,
+    VisionSinkBucketing,
+    attended,
+    evidence,
+)
 from tests.memory.making import ROPE, SHAPE, block, memory, question
 
 
@@ -46,7 +57,10 @@ def test_budget_order_and_newest_frames_hold_whatever_comes(chunks: list[tuple[i
         for layer in store.frames[:, 3:]:
             assert (layer.diff() >= 0).all()
             counts = layer.unique(return_counts=True)
-            assert all(count <= sizes[frame] for frame, count in zip(*(part.tolist() for part in counts), strict=True))
+            assert all(
+                count <= sizes[frame]
+                for frame, count in zip(*(part.tolist() for part in counts), strict=True)
+            )
 
 
 def test_ten_thousand_appends_stay_within_the_same_bytes() -> None:
@@ -62,14 +76,26 @@ def test_ten_thousand_appends_stay_within_the_same_bytes() -> None:
 
 def test_a_budget_that_is_not_exceeded_changes_nothing() -> None:
     """Vision Sink Bucketing with room for all keeps exactly what keeping everything keeps."""
-    kept, bounded = (filled(memory(rule, ReadAll(), budget=200), 20) for rule in (KeepAll(), VisionSinkBucketing()))
+    kept, bounded = (
+        filled(memory(rule, ReadAll(), budget=200), 20)
+        for rule in (KeepAll(), VisionSinkBucketing())
+    )
     for one, other in zip(contents(kept), contents(bounded), strict=True):
         assert torch.equal(one, other)
 
 
 def test_eviction_ranks_by_rotated_attention_of_the_newest_queries() -> None:
     """What stays of long-term memory is what the newest queries, at their positions, attend to most."""
-    store = filled(memory(VisionSinkBucketing(bucket_capacity=8, top_ratio=1.0), ReadAll(), budget=8, short=1, chunk=1), 3)
+    store = filled(
+        memory(
+            VisionSinkBucketing(bucket_capacity=8, top_ratio=1.0),
+            ReadAll(),
+            budget=8,
+            short=1,
+            chunk=1,
+        ),
+        3,
+    )
     before, fresh = store.context().keys.clone(), block(1, first=3)
     store.append(fresh)
     keys = torch.cat((before, fresh.keys), dim=2)
@@ -82,12 +108,19 @@ def test_eviction_ranks_by_rotated_attention_of_the_newest_queries() -> None:
         torch.testing.assert_close(store.context().keys[layer, :, 3:11], keys[layer][:, best])
 
 
-READERS: list[Reader] = [ReadAll(), PositionAgnosticRetrieval(32), PositionAgnosticRetrieval(20, 4), ReKV(4, 3)]
+READERS: list[Reader] = [
+    ReadAll(),
+    PositionAgnosticRetrieval(32),
+    PositionAgnosticRetrieval(20, 4),
+    ReKV(4, 3),
+]
 
 
 @pytest.mark.parametrize("reader", READERS, ids=["all", "par", "par-small", "rekv"])
 @pytest.mark.parametrize("span", [None, (3.0, 12.0)])
-def test_asking_leaves_the_memory_bit_identical(reader: Reader, span: tuple[float, float] | None) -> None:
+def test_asking_leaves_the_memory_bit_identical(
+    reader: Reader, span: tuple[float, float] | None
+) -> None:
     """A question changes nothing: the next chunk and the next question see the very same memory."""
     store = filled(memory(VisionSinkBucketing(), reader), 40)
     before = contents(store)
@@ -95,7 +128,8 @@ def test_asking_leaves_the_memory_bit_identical(reader: Reader, span: tuple[floa
     second = store.recall(question(), span)
     for one, other in zip(before, contents(store), strict=True):
         assert torch.equal(one, other)
-    assert torch.equal(first.keys, second.keys) and torch.equal(first.times, second.times)
+    assert torch.equal(first.keys, second.keys)
+    assert torch.equal(first.times, second.times)
 
 
 @pytest.mark.parametrize("reader", READERS, ids=["all", "par", "par-small", "rekv"])
@@ -106,7 +140,9 @@ def test_a_recall_is_not_disturbed_by_later_writes(reader: Reader) -> None:
     keys, values, times = recall.keys.clone(), recall.values.clone(), recall.times.clone()
     for number in range(40, 60):
         store.append(block(1, first=number))
-    assert torch.equal(recall.keys, keys) and torch.equal(recall.values, values) and torch.equal(recall.times, times)
+    assert torch.equal(recall.keys, keys)
+    assert torch.equal(recall.values, values)
+    assert torch.equal(recall.times, times)
 
 
 def test_retrieving_everything_equals_no_retrieval() -> None:
@@ -116,7 +152,8 @@ def test_retrieving_everything_equals_no_retrieval() -> None:
         for reader in (ReadAll(), PositionAgnosticRetrieval(64))
     )
     assert everything.tiers == pages.tiers
-    assert torch.equal(everything.keys, pages.keys) and torch.equal(everything.values, pages.values)
+    assert torch.equal(everything.keys, pages.keys)
+    assert torch.equal(everything.values, pages.values)
 
 
 def test_pages_are_the_best_by_mean_logit_in_stream_order() -> None:
@@ -136,13 +173,16 @@ def test_pages_are_the_best_by_mean_logit_in_stream_order() -> None:
 
 @pytest.mark.parametrize("reader", READERS, ids=["all", "par", "par-small", "rekv"])
 def test_a_time_range_is_obeyed(reader: Reader) -> None:
-    """Nothing from outside the asked time is read, but for the rest of a page that reaches in; a time never seen gives no video."""
+    """Nothing from outside the asked time is read, but for the rest of a page that reaches in;
+    a time never seen gives no video.
+    """
     store = filled(memory(KeepAll(), reader, budget=1000), 40)
     recall = store.recall(question(), (10.0, 14.0))
     video = recall.times[:, recall.tiers.prompt :]
     assert video.numel() > 0
     slack = (reader.page_tokens - 1) // 4 if isinstance(reader, PositionAgnosticRetrieval) else 0
-    assert video.min() >= 10 - slack and video.max() <= 14 + slack
+    assert video.min() >= 10 - slack
+    assert video.max() <= 14 + slack
     assert store.recall(question(), (100.0, 200.0)).tiers.video == 0
 
 
@@ -155,19 +195,36 @@ def test_rekv_reads_the_best_frames_only() -> None:
 
 
 def test_evidence_names_the_frame_that_was_looked_at() -> None:
-    """The frame whose keys match the question comes first, with its times, its tier and the larger share; shares sum to at most one."""
+    """The frame whose keys match the question comes first, with its times, its tier and the larger share;
+    shares sum to at most one.
+    """
     store = filled(memory(KeepAll(), ReadAll()), 5)
     asked = question()
     marked = block(1, first=5)
     aligned = asked[:, :, -1].reshape(2, 2, 2, 8).mean(2)[:, :, None].expand(-1, -1, 4, -1) * 6
-    store.append(type(marked)(aligned.contiguous(), marked.values, marked.queries, marked.times, marked.utcs, marked.frames))
+    store.append(
+        type(marked)(
+            aligned.contiguous(),
+            marked.values,
+            marked.queries,
+            marked.times,
+            marked.utcs,
+            marked.frames,
+        )
+    )
     for number in range(6, 20):
         store.append(block(1, first=number))
     recall = store.recall(asked)
     flat = type(ROPE)(ROPE.inv_freq * 0)
     spans = evidence(recall, attended(recall, flat, asked), 3)
-    assert (spans[0].from_s, spans[0].to_s, spans[0].from_utc, spans[0].tier) == (5.0, 5.0, 1005.0, "long")
-    assert spans[0].score > 0.5 and sum(span.score for span in spans) <= 1 + 1e-6
+    assert (spans[0].from_s, spans[0].to_s, spans[0].from_utc, spans[0].tier) == (
+        5.0,
+        5.0,
+        1005.0,
+        "long",
+    )
+    assert spans[0].score > 0.5
+    assert sum(span.score for span in spans) <= 1 + 1e-6
     assert evidence(recall, attended(recall, flat, asked), 0) == ()
 
 
@@ -175,7 +232,10 @@ def test_neighbouring_frames_join_into_a_span() -> None:
     """Evidence is told in stretches, not frame by frame; the short-term tier is told apart."""
     recall = filled(memory(KeepAll(), ReadAll()), 8).recall(question())
     spans = evidence(recall, torch.ones(2, len(recall)), 8)
-    assert sorted((span.from_s, span.to_s, span.tier) for span in spans) == [(0.0, 3.0, "long"), (4.0, 7.0, "short")]
+    assert sorted((span.from_s, span.to_s, span.tier) for span in spans) == [
+        (0.0, 3.0, "long"),
+        (4.0, 7.0, "short"),
+    ]
 
 
 def test_stats_tell_sizes_and_reach() -> None:

@@ -37,11 +37,15 @@ def test_selection_equals_filling_buckets_one_by_one(
     scores: list[int], budget: int, capacity: int, ratio: float
 ) -> None:
     """The vectorised selection keeps exactly what the slow telling of the method keeps, ties included."""
-    kept = VisionSinkBucketing(capacity, ratio).keep(torch.tensor([scores], dtype=torch.float32), budget)
+    kept = VisionSinkBucketing(capacity, ratio).keep(
+        torch.tensor([scores], dtype=torch.float32), budget
+    )
     if budget >= len(scores):
         assert kept[0].tolist() == list(range(len(scores)))
     else:
-        assert kept[0].tolist() == naive([float(score) for score in scores], budget, capacity, round(ratio * budget))
+        assert kept[0].tolist() == naive(
+            [float(score) for score in scores], budget, capacity, round(ratio * budget)
+        )
 
 
 @given(tokens=st.integers(1, 200), budget=st.integers(1, 200), seed=st.integers(0, 99))

@@ -12,7 +12,11 @@ from streams.scene import COLOURS, DIGITS, KINDS, SHAPES
 
 PAIRS = st.tuples(st.sampled_from(KINDS), st.sampled_from(sorted(COLOURS)))
 VIEWS = st.lists(
-    st.lists(PAIRS, min_size=1, max_size=2, unique_by=(lambda pair: pair[0], lambda pair: pair[1])).map(tuple), min_size=1, max_size=6
+    st.lists(
+        PAIRS, min_size=1, max_size=2, unique_by=(lambda pair: pair[0], lambda pair: pair[1])
+    ).map(tuple),
+    min_size=1,
+    max_size=6,
 )
 
 
@@ -21,7 +25,10 @@ def true(views: list[View], type_: str, question: str, answer: str) -> bool:
     words = question.lower().replace("?", " ").replace(".", " ").split()
     asked = [view for view in views] if type_.startswith("past") else views[-1:]
     pairs = {pair for view in asked for pair in view}
-    kinds, hues = [word for word in words if word in KINDS], [word for word in words if word in COLOURS]
+    kinds, hues = (
+        [word for word in words if word in KINDS],
+        [word for word in words if word in COLOURS],
+    )
     if type_ in ("now_colour", "past_colour"):
         found = {colour for kind, colour in pairs if kind == kinds[0]}
         return found == {answer} or (not found and answer in (NOT_IN_VIEW, NOT_SEEN))
@@ -52,7 +59,11 @@ def test_held_out_wordings_never_appear_in_training() -> None:
     views: list[View] = [(("star", "red"), ("7", "blue"))]
     for type_, wordings in WORDINGS.items():
         kept = wordings[-1].split("{")[0].lower()
-        asked = {drawn.question.lower() for _ in range(200) if (drawn := draw_exchange(rng, views, type_))}
+        asked = {
+            drawn.question.lower()
+            for _ in range(200)
+            if (drawn := draw_exchange(rng, views, type_))
+        }
         assert len(set(wordings)) == len(wordings)
         fields = {"colour": "colour", "kind": "star", "hue": "red", "thing": "star"}
         assert wordings[-1].format(**fields) not in asked, kept

@@ -42,7 +42,11 @@ def test_questions_see_the_video_and_themselves_only() -> None:
         for group in range(1, 5):
             own = (batch.groups[row] == group).nonzero().flatten()
             seen = mask[row, own[-1]].nonzero().flatten().tolist()
-            expected = [place for place in range(start) if place < len(collator.prompt) or not hidden[row, place - len(collator.prompt)]]
+            expected = [
+                place
+                for place in range(start)
+                if place < len(collator.prompt) or not hidden[row, place - len(collator.prompt)]
+            ]
             assert seen == expected + own.tolist()
             assert positions[row, seen].tolist() == list(range(len(seen)))
 
@@ -56,7 +60,9 @@ def test_labels_are_the_answers() -> None:
     batch = collator.collate(streams, 4, torch.zeros(2, 12, dtype=torch.bool))
     for row, asked in enumerate(streams.exchanges):
         labels = batch.labels[row][batch.labels[row] != IGNORED].tolist()
-        assert TOKENIZER.decode(labels).split("<|im_end|>")[:-1] == [exchange.answer for exchange in asked]
+        assert TOKENIZER.decode(labels).split("<|im_end|>")[:-1] == [
+            exchange.answer for exchange in asked
+        ]
         for place in (batch.labels[row] != IGNORED).nonzero().flatten().tolist():
             if batch.labels[row, place] != TOKENIZER.eos_token_id:
                 assert batch.ids[row, place + 1] == batch.labels[row, place]
@@ -72,9 +78,11 @@ def test_labels_lie_on_the_sprites() -> None:
     """Most tokens of a picture are empty, every picture has something, and both heads agree where."""
     pictures = draw_pictures(np.random.default_rng(2), 20, side=96, grid=4)
     something = pictures.kinds < 18
-    assert something.any(dim=1).all() and something.float().mean() < 0.5
+    assert something.any(dim=1).all()
+    assert something.float().mean() < 0.5
     assert torch.equal(something, pictures.colours < 8)
-    assert pictures.pixels.min() >= -1 and pictures.pixels.max() <= 1
+    assert pictures.pixels.min() >= -1
+    assert pictures.pixels.max() <= 1
 
 
 def test_both_stages_learn_and_the_result_loads(tmp_path: Path) -> None:
@@ -84,7 +92,8 @@ def test_both_stages_learn_and_the_result_loads(tmp_path: Path) -> None:
     train_vision(model, steps=100, seed=0, batch=8, pool_size=64, log=lines.append)
     train_language(model, TOKENIZER, steps=100, seed=1, scenes=50, log=lines.append)
     losses = [float(line.split("loss ")[1].split()[0]) for line in lines]
-    assert losses[1] < losses[0] and losses[3] < losses[2] < 6
+    assert losses[1] < losses[0]
+    assert losses[3] < losses[2] < 6
     save_checkpoint(model.to(torch.bfloat16), TOKENIZER, tmp_path)
     loaded = load(str(tmp_path), device=torch.device("cpu"), dtype=torch.float32)
     expected = model.lm_head.weight.float()
