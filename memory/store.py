@@ -164,7 +164,7 @@ class StreamMemory:
         assert len(block) <= self._options.append_tokens, (len(block), self._options.append_tokens)
         self._pool.append(block)
         counts = torch.bincount(block.frames - block.frames[0])
-        self._short_frames.extend(counts.tolist())
+        self._short_frames.extend(count for count in counts.tolist() if count)
         self._short += len(block)
         while len(self._short_frames) > self._options.short_term_frames:
             self._short -= self._short_frames.popleft()

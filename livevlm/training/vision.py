@@ -128,7 +128,7 @@ def to_pixels(images: npt.NDArray[np.uint8]) -> Tensor:
 def frame_tokens(model: LlavaOnevisionForConditionalGeneration, pixels: Tensor) -> Tensor:
     """The model's own video path: (B, 3, S, S) -> (B, N, hidden), without the newline that it appends to a clip."""
     features: Tensor = model.get_video_features(pixels[None]).pooler_output[0]
-    return features[:-1].unflatten(0, (pixels.shape[0], -1))  # type: ignore[no-untyped-call]
+    return features[:-1].reshape(pixels.shape[0], -1, features.shape[-1])
 
 
 class Probe(nn.Module):
