@@ -9,9 +9,9 @@ from livevlm.config import Config
 from livevlm.engine import Engine, EngineOptions, EngineStream
 from livevlm.metrics import Metrics
 from livevlm.models import load_backbone
-from livevlm.options import DEFAULTS, AskOptions
 from livevlm.remembering import MemoryRecipe
-from livevlm.server import ServerOptions
+from livevlm.service.options import DEFAULTS, AskOptions
+from livevlm.service.server import ServerOptions
 
 
 def build_backbone(config: Config) -> Backbone:

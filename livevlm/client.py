@@ -26,12 +26,12 @@ from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.typing import Subprotocol
 
-from livevlm.address import is_loopback, realtime_url, shown
-from livevlm.asking import Reply, error_from, read_progress, response_json
 from livevlm.errors import LiveVLMError, ServerUnreachable
 from livevlm.messages import StreamStatus, TimeRange
-from livevlm.options import AskOptions
-from livevlm.wire import (
+from livevlm.service.address import is_loopback, realtime_url, shown
+from livevlm.service.asking import Reply, error_from, read_progress, response_json
+from livevlm.service.options import AskOptions
+from livevlm.service.wire import (
     PROTOCOL,
     Json,
     JsonObject,

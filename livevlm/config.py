@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from livevlm.address import is_loopback
 from livevlm.errors import ConfigError
+from livevlm.service.address import is_loopback
 
 Positive = Annotated[float, Field(gt=0)]
 _STREAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")

@@ -18,15 +18,15 @@ from types import TracebackType
 from typing import Self
 
 from livevlm import __version__
-from livevlm.address import PATH
 from livevlm.assembly import build_backbone, build_engine, server_options
 from livevlm.backbone import Backbone
 from livevlm.config import Config
 from livevlm.intake import Intake, build_intake
-from livevlm.listening import check_free
 from livevlm.messages import Question, Sink, StreamStatus
 from livevlm.metrics import Metrics
-from livevlm.server import Server
+from livevlm.service.address import PATH
+from livevlm.service.listening import check_free
+from livevlm.service.server import Server
 
 logger = logging.getLogger(__name__)
 

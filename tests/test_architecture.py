@@ -38,7 +38,7 @@ WRAPPED_BY = {
     "tomllib": ["livevlm.configfile"],
     "torch": ["memory.*", "livevlm.*"],
     "transformers": ["livevlm.hf", "livevlm.models", "livevlm.models.*", "livevlm.training.*"],
-    "websockets": ["livevlm.server", "livevlm.client"],
+    "websockets": ["livevlm.service.server", "livevlm.client"],
 }
 
 FORBIDDEN = {
@@ -47,7 +47,7 @@ FORBIDDEN = {
 }
 
 # Where a connection ends and where a stream ends.
-BROAD_EXCEPT = {"livevlm.server", "streams.reader"}
+BROAD_EXCEPT = {"livevlm.service.server", "streams.reader"}
 
 Imports = dict[str, set[str]]
 

@@ -12,7 +12,6 @@ BENCHMARKS = {
     "ingest": "how many frames a second become memory",
     "answer": "how fast answers come, and how that depends on the length of the stream",
     "memory": "what memory costs in bytes, against keeping everything",
-    "quality": "how many answers are right, against the built-in baselines",
 }
 
 

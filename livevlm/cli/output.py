@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from livevlm.messages import AnswerChunk, AnswerEvent, Evidence, Recalled
-from livevlm.wire import as_of_json, evidence_json, failure_json, timings_json
+from livevlm.service.wire import as_of_json, evidence_json, failure_json, timings_json
 
 
 def print_json(value: Mapping[str, object]) -> None:

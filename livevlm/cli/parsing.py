@@ -8,12 +8,12 @@ import re
 from datetime import datetime
 from pathlib import Path
 
-from livevlm import timespan
 from livevlm.configfile import Loaded, load_config
 from livevlm.errors import ConfigError
 from livevlm.layers import Setting, from_flag
 from livevlm.messages import TimeRange
-from livevlm.timespan import duration_s
+from livevlm.service import timespan
+from livevlm.service.timespan import duration_s
 
 DEFAULT_SERVER = "127.0.0.1:8765"
 _STREAM = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)=(.+)", re.DOTALL)

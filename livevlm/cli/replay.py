@@ -19,7 +19,7 @@ from livevlm.layers import Setting
 from livevlm.messages import Answer
 from livevlm.metrics import Metrics
 from livevlm.replay import Feed, Pace, TimedQuestion, replay, stream_of
-from livevlm.wire import posix_seconds
+from livevlm.service.wire import posix_seconds
 from streams import Sampler, SourceOptions, StreamError, is_live, open_source, redact
 from streams.errors import AddressUnsupported
 

@@ -10,7 +10,7 @@ from livevlm.cli.output import clock, print_json, print_table, size
 from livevlm.cli.parsing import add_json, add_server, parser_for, token
 from livevlm.client import ServerStatus, connect
 from livevlm.messages import StreamStatus
-from livevlm.wire import status_json
+from livevlm.service.wire import status_json
 
 PARTIAL = 6
 DOWN = ("failed", "reconnecting", "stalled")

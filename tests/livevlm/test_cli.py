@@ -19,9 +19,9 @@ from livevlm.cli import VERBS, main
 from livevlm.cli.output import clock, size
 from livevlm.cli.parsing import parser_for, stream_flag
 from livevlm.metrics import Metrics
-from livevlm.server import Server, ServerOptions
+from livevlm.service.server import Server, ServerOptions
 from streams import Recording
-from tests.livevlm.fake_service import FakeService, stream_status
+from tests.livevlm.service.fake_service import FakeService, stream_status
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,15 +8,15 @@ import socket
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from livevlm.address import is_loopback, realtime_url, shown
-from livevlm.asking import error_from
 from livevlm.client import connect
 from livevlm.errors import LiveVLMError, NoFramesYet, QueueFull, ServerUnreachable, StreamNotFound
 from livevlm.messages import Answer, AnswerChunk, Failure, Recalled, TimeRange
-from livevlm.options import AskOptions
-from livevlm.server import ServerOptions
-from tests.livevlm.fake_service import AS_OF, evidence
-from tests.livevlm.serving import on_loop, running
+from livevlm.service.address import is_loopback, realtime_url, shown
+from livevlm.service.asking import error_from
+from livevlm.service.options import AskOptions
+from livevlm.service.server import ServerOptions
+from tests.livevlm.service.fake_service import AS_OF, evidence
+from tests.livevlm.service.serving import on_loop, running
 
 
 @on_loop

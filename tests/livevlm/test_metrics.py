@@ -11,7 +11,7 @@ from prometheus_client.samples import Sample
 
 from livevlm.messages import StreamStatus, Timings
 from livevlm.metrics import STATES, STATUSES, Metrics
-from tests.livevlm.fake_service import stream_status
+from tests.livevlm.service.fake_service import stream_status
 
 COUNTERS = {
     "livevlm_stream_frames_received_total",

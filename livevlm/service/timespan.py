@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from livevlm.messages import TimeRange
-from livevlm.wire import Json, posix_seconds
+from livevlm.service.wire import Json, posix_seconds
 
 DURATION = re.compile(r"(?:([\d.]+)d)?(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s?)?", re.ASCII)
 UNITS_S = (86400.0, 3600.0, 60.0, 1.0)

@@ -14,10 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from livevlm.access import Gate
-from livevlm.server import ServerOptions
-from tests.livevlm.fake_service import stream_status
-from tests.livevlm.serving import joined, on_loop, running
+from livevlm.service.access import Gate
+from livevlm.service.server import ServerOptions
+from tests.livevlm.service.fake_service import stream_status
+from tests.livevlm.service.serving import joined, on_loop, running
 
 PATHS = ["/", "/readyz", "/metrics", "/v1/status", "/v1/realtime", "/nowhere"]
 

@@ -13,8 +13,8 @@ from typing import Any, ParamSpec
 from websockets.asyncio.client import ClientConnection, connect
 
 from livevlm.metrics import Metrics
-from livevlm.server import Server, ServerOptions
-from tests.livevlm.fake_service import FakeService
+from livevlm.service.server import Server, ServerOptions
+from tests.livevlm.service.fake_service import FakeService
 
 P = ParamSpec("P")
 Event = dict[str, Any]

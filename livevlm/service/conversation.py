@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from livevlm.commands import MAX_TEXT, Message
-from livevlm.fields import InvalidRequest
-from livevlm.wire import JsonObject
+from livevlm.service.commands import MAX_TEXT, Message
+from livevlm.service.fields import InvalidRequest
+from livevlm.service.wire import JsonObject
 
 MAX_ITEMS = 100
 

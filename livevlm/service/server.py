@@ -23,15 +23,15 @@ from websockets.exceptions import ConnectionClosed, NegotiationError
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from livevlm.access import Gate
-from livevlm.connection import Connection, Service
 from livevlm.errors import ListenFailed
 from livevlm.metrics import Metrics
-from livevlm.options import DEFAULTS, AskOptions
-from livevlm.outbox import Outbox
-from livevlm.pages import REALTIME, Page, Pages
-from livevlm.protocol import Session, SessionOptions
-from livevlm.wire import PROTOCOL
+from livevlm.service.access import Gate
+from livevlm.service.connection import Connection, Service
+from livevlm.service.options import DEFAULTS, AskOptions
+from livevlm.service.outbox import Outbox
+from livevlm.service.pages import REALTIME, Page, Pages
+from livevlm.service.protocol import Session, SessionOptions
+from livevlm.service.wire import PROTOCOL
 
 __all__ = ["Server", "ServerOptions", "Service"]
 

@@ -16,9 +16,17 @@ from websockets.frames import Opcode
 
 from livevlm.errors import ListenFailed
 from livevlm.metrics import Metrics
-from livevlm.server import Server, ServerOptions
-from tests.livevlm.fake_service import FakeService
-from tests.livevlm.serving import Peer, Running, WatchedMetrics, ask, joined, on_loop, running
+from livevlm.service.server import Server, ServerOptions
+from tests.livevlm.service.fake_service import FakeService
+from tests.livevlm.service.serving import (
+    Peer,
+    Running,
+    WatchedMetrics,
+    ask,
+    joined,
+    on_loop,
+    running,
+)
 
 ANSWER_EVENTS = [
     "response.created",
@@ -329,7 +337,7 @@ async def test_a_bug_in_the_service_ends_one_session_only(caplog: pytest.LogCapt
             raise ZeroDivisionError("a bug")
 
     metrics = WatchedMetrics()
-    with Broken() as service, caplog.at_level(logging.ERROR, "livevlm.server"):
+    with Broken() as service, caplog.at_level(logging.ERROR, "livevlm.service.server"):
         async with Server(service, host="127.0.0.1", port=0, metrics=metrics) as server:
             where = Running(server, service, metrics)
             async with joined(where) as other, joined(where) as peer:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from livevlm.messages import StreamStatus
 from livevlm.metrics import Metrics
-from livevlm.protocol import View
-from livevlm.wire import Json, JsonObject, finite, status_json
+from livevlm.service.protocol import View
+from livevlm.service.wire import Json, JsonObject, finite, status_json
 
 REALTIME = ("/v1/realtime", "/realtime")
 WELL = ("live", "ended")

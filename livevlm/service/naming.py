@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from livevlm.errors import StreamNotFound
-from livevlm.fields import InvalidRequest, shown
+from livevlm.service.fields import InvalidRequest, shown
 
 NAMES_SHOWN = 20
 PARAM = "response.livevlm.streams"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from livevlm.errors import LiveVLMError
-from livevlm.wire import Json, JsonObject
+from livevlm.service.wire import Json, JsonObject
 
 
 class InvalidRequest(LiveVLMError):

@@ -17,7 +17,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from livevlm.commands import (
+from livevlm.errors import LiveVLMError, QueueFull, ResponseNotFound
+from livevlm.messages import Answer, AnswerEvent, Question, StreamStatus
+from livevlm.service.commands import (
     Command,
     ItemCreate,
     Message,
@@ -30,14 +32,12 @@ from livevlm.commands import (
     read_command,
     read_message,
 )
-from livevlm.conversation import Conversation, item_json, question_text
-from livevlm.errors import LiveVLMError, QueueFull, ResponseNotFound
-from livevlm.events import AnswerEvents, Envelopes, error_json, session_json
-from livevlm.fields import InvalidRequest, shown
-from livevlm.messages import Answer, AnswerEvent, Question, StreamStatus
-from livevlm.naming import choose_stream, known_stream
-from livevlm.options import DEFAULTS, AskOptions, question_from
-from livevlm.wire import Json, JsonObject, status_json
+from livevlm.service.conversation import Conversation, item_json, question_text
+from livevlm.service.events import AnswerEvents, Envelopes, error_json, session_json
+from livevlm.service.fields import InvalidRequest, shown
+from livevlm.service.naming import choose_stream, known_stream
+from livevlm.service.options import DEFAULTS, AskOptions, question_from
+from livevlm.service.wire import Json, JsonObject, status_json
 
 
 class View(Protocol):

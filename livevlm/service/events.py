@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from livevlm.errors import LiveVLMError
 from livevlm.messages import Answer, AnswerChunk, AnswerEvent, Question, Recalled
-from livevlm.options import AskOptions
-from livevlm.wire import (
+from livevlm.service.options import AskOptions
+from livevlm.service.wire import (
     PROTOCOL,
     Json,
     JsonObject,

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from livevlm.errors import LiveVLMError
 from livevlm.messages import AnswerEvent, Question, Sink
-from livevlm.outbox import Outbox
-from livevlm.protocol import Cancel, Output, Session, Submit, View
-from livevlm.wire import encode
+from livevlm.service.outbox import Outbox
+from livevlm.service.protocol import Cancel, Output, Session, Submit, View
+from livevlm.service.wire import encode
 
 
 class Service(View, Protocol):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from livevlm.outbox import Outbox
-from tests.livevlm.serving import on_loop
+from livevlm.service.outbox import Outbox
+from tests.livevlm.service.serving import on_loop
 
 
 @on_loop

@@ -9,8 +9,8 @@ from typing import Self, cast
 from livevlm import errors
 from livevlm.errors import LiveVLMError
 from livevlm.messages import Answer, AnswerChunk, AnswerEvent, Failure, Recalled, Status, TimeRange
-from livevlm.options import AskOptions
-from livevlm.wire import (
+from livevlm.service.options import AskOptions
+from livevlm.service.wire import (
     Json,
     JsonObject,
     child,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from livevlm.server import listen_failed
+from livevlm.service.server import listen_failed
 
 
 def check_free(host: str, port: int) -> None:

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from livevlm.errors import ListenFailed
-from livevlm.listening import check_free
+from livevlm.service.listening import check_free
 
 
 def test_a_free_port_stays_free() -> None:

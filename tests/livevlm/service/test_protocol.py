@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livevlm.commands import MAX_TEXT, READERS
 from livevlm.messages import Answer, AnswerChunk, AsOf, Evidence, Question, Recalled, TimeRange
-from livevlm.options import AskOptions
-from livevlm.protocol import SessionOptions
-from tests.livevlm.desk import Desk
-from tests.livevlm.fake_service import ended
-from tests.livevlm.serving import Event, ask, message
+from livevlm.service.commands import MAX_TEXT, READERS
+from livevlm.service.options import AskOptions
+from livevlm.service.protocol import SessionOptions
+from tests.livevlm.service.desk import Desk
+from tests.livevlm.service.fake_service import ended
+from tests.livevlm.service.serving import Event, ask, message
 
 CREATE = {"type": "response.create"}
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from livevlm.address import is_loopback
+from livevlm.service.address import is_loopback
 
 Headers = Callable[[str], Sequence[str]]
 OPEN_PATH = "/healthz"

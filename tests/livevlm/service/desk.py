@@ -10,9 +10,9 @@ from typing import Any
 
 from livevlm.errors import QueueFull
 from livevlm.messages import AnswerEvent, Question, StreamStatus
-from livevlm.protocol import Cancel, Output, Session, SessionOptions, Submit
-from livevlm.wire import JsonObject, encode
-from tests.livevlm.fake_service import answer, stream_status
+from livevlm.service.protocol import Cancel, Output, Session, SessionOptions, Submit
+from livevlm.service.wire import JsonObject, encode
+from tests.livevlm.service.fake_service import answer, stream_status
 
 NOW = 1_790_000_013.25
 

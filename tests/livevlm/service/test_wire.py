@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livevlm.messages import AsOf, Evidence, Failure, StreamStatus, TimeRange, Timings
-from livevlm.timespan import time_range
-from livevlm.wire import (
+from livevlm.service.timespan import time_range
+from livevlm.service.wire import (
     Json,
     JsonObject,
     as_of_json,

@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from livevlm.fields import Fields, InvalidRequest, shown
 from livevlm.messages import TimeRange
-from livevlm.options import AskOptions
-from livevlm.timespan import time_range
-from livevlm.wire import Json, JsonObject
+from livevlm.service.fields import Fields, InvalidRequest, shown
+from livevlm.service.options import AskOptions
+from livevlm.service.timespan import time_range
+from livevlm.service.wire import Json, JsonObject
 
 MAX_TEXT = 16_384
 MAX_TOKENS = 4096
