@@ -32,9 +32,9 @@ def checkpoint() -> Path:
 
 
 @cache
-def backbone(dtype: torch.dtype) -> LlavaOnevision:
+def backbone(dtype: torch.dtype, device: str = "cpu") -> LlavaOnevision:
     """The tiny checkpoint, loaded the way any other is."""
-    return load(str(checkpoint()), device=torch.device("cpu"), dtype=dtype)
+    return load(str(checkpoint()), device=torch.device(device), dtype=dtype)
 
 
 def frames(

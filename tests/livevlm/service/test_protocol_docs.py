@@ -14,7 +14,15 @@ from tests.livevlm.service.desk import Desk
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 EXAMPLE = re.compile(r"^```json (client|server)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-MODULES = ("service/commands", "service/conversation", "errors", "service/events", "service/fields", "service/naming", "service/protocol")
+MODULES = (
+    "service/commands",
+    "service/conversation",
+    "errors",
+    "service/events",
+    "service/fields",
+    "service/naming",
+    "service/protocol",
+)
 EVENT = re.compile(r'"((?:session|conversation|response|stream)\.[a-z_.]+|pong|error)"')
 
 FIELDS = {"response.conversation", "response.input", "session.livevlm.streams"}  # named by errors
@@ -66,7 +74,11 @@ def test_every_event_has_an_example() -> None:
     """What the code can say or hear, the document shows."""
     shown = {(side, event["type"]) for side, event in examples()}
     assert {kind for side, kind in shown if side == "client"} >= set(READERS)
-    kinds = {kind for module in ("service/events", "service/protocol") for kind in EVENT.findall(source(module))}
+    kinds = {
+        kind
+        for module in ("service/events", "service/protocol")
+        for kind in EVENT.findall(source(module))
+    }
     assert {kind for side, kind in shown if side == "server"} == kinds - FIELDS
 
 
