@@ -15,6 +15,14 @@ ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 EXAMPLE = re.compile(r"^```json (client|server)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MODULES = (
+    "errors",
+    "service/commands",
+    "service/conversation",
+    "service/events",
+    "service/fields",
+    "service/naming",
+    "service/protocol",
+)
     "service/commands",
     "service/conversation",
     "errors",
