@@ -23,14 +23,6 @@ MODULES = (
     "service/naming",
     "service/protocol",
 )
-    "service/commands",
-    "service/conversation",
-    "errors",
-    "service/events",
-    "service/fields",
-    "service/naming",
-    "service/protocol",
-)
 EVENT = re.compile(r'"((?:session|conversation|response|stream)\.[a-z_.]+|pong|error)"')
 
 FIELDS = {"response.conversation", "response.input", "session.livevlm.streams"}  # named by errors
