@@ -12,12 +12,16 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_model, save_model
-from transformers import LlavaOnevisionForConditionalGeneration
+from transformers import (
+    AutoTokenizer,
+    LlavaOnevisionForConditionalGeneration,
+    PreTrainedTokenizerFast,
+)
 
 from livevlm.models.checkpoint import SHAPES, build_model, save_checkpoint
 from livevlm.models.tokenizer import build_tokenizer
 from livevlm.training.evaluate import evaluate
-from livevlm.training.language import corpus, train_language
+from livevlm.training.language import LONG, corpus, train_language
 from livevlm.training.vision import train_vision
 
 Log = Callable[[str], None]
@@ -29,8 +33,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for the checkpoint, the stages and the log"
     )
-    parser.add_argument("--vision-steps", type=int, default=3000)
-    parser.add_argument("--language-steps", type=int, default=3000)
+    parser.add_argument(
+        "--start", type=Path, help="go on from this checkpoint: the last stage alone"
+    )
+    parser.add_argument("--vision-steps", type=int, default=3400)
+    parser.add_argument("--language-steps", type=int, default=3600)
+    parser.add_argument("--long-steps", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args(argv)
@@ -48,6 +56,30 @@ def stage(
     save_model(model, str(path))
 
 
+def _started(
+    options: argparse.Namespace, log: Log
+) -> tuple[LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerFast]:
+    """What the last stage begins with: the first two stages' outcome, or the checkpoint that was named."""
+    seed, out = options.seed, options.out
+    if options.start is not None:
+        model = LlavaOnevisionForConditionalGeneration.from_pretrained(
+            options.start, dtype=torch.float32
+        )
+        return model.train(), AutoTokenizer.from_pretrained(options.start)
+    tokenizer = build_tokenizer(corpus(), SHAPES["glance"].vocab)
+    model = build_model(SHAPES["glance"], tokenizer, torch.float32).train()
+
+    def see() -> None:
+        train_vision(model, steps=options.vision_steps, seed=seed, log=log)
+
+    def read() -> None:
+        train_language(model, tokenizer, steps=options.language_steps, seed=seed + 1, log=log)
+
+    stage(model, out / "stage-vision.safetensors", see, log)
+    stage(model, out / "stage-language.safetensors", read, log)
+    return model, tokenizer
+
+
 def main(argv: list[str]) -> int:
     """Train, evaluate, and write the checkpoint."""
     options = parse(argv)
@@ -60,16 +92,23 @@ def main(argv: list[str]) -> int:
             print(line, flush=True)
             print(line, file=file, flush=True)
 
-        shape = SHAPES["glance"]
-        tokenizer = build_tokenizer(corpus(), shape.vocab)
-        model = build_model(shape, tokenizer, torch.float32).train()
-        seed = options.seed
-        stage(model, options.out / "stage-vision.safetensors",
-              lambda: train_vision(model, steps=options.vision_steps, seed=seed, log=log), log)  # fmt: skip
-        stage(model, options.out / "stage-language.safetensors",
-              lambda: train_language(model, tokenizer, steps=options.language_steps, seed=seed + 1, log=log), log)  # fmt: skip
+        model, tokenizer = _started(options, log)
+
+        def lengthen() -> None:
+            train_language(
+                model,
+                tokenizer,
+                steps=options.long_steps,
+                seed=options.seed + 2,
+                peak=1e-3,
+                lengths=LONG,
+                easy_share=0.0,
+                log=log,
+            )
+
+        stage(model, options.out / "stage-long.safetensors", lengthen, log)
         save_checkpoint(model.to(torch.bfloat16).eval(), tokenizer, options.out / "checkpoint")
-        log(evaluate(model.float().eval(), tokenizer, seed=seed + 2))
+        log(evaluate(model.float().eval(), tokenizer, seed=options.seed + 3))
     return 0
 
 

@@ -72,7 +72,7 @@ def evaluate(
     tokenizer: PreTrainedTokenizerFast,
     *,
     seed: int,
-    lengths: tuple[int, ...] = (1, 4, 8, 16, 32),
+    lengths: tuple[int, ...] = (1, 4, 16, 32, 64),
 ) -> str:
     """A table of the share right, one row a question type, one column a length of stream in frames."""
     rng = np.random.default_rng(seed)

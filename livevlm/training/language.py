@@ -25,6 +25,9 @@ from livevlm.training.vision import cosine, descend, frame_tokens, photograph, t
 from streams.scene import COLOURS, KINDS, draw_scene
 
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 28, 32)
+LONG = (*LENGTHS, 40, 48, 56, 64)
+# Yes or no is learnt slowest, and so it is asked more often.
+ASKED = (*TYPES, "now_is", "past_did", "past_did")
 IGNORED = -100
 
 
@@ -112,8 +115,8 @@ def draw_streams(
         views = [bank.views[scene] for scene in scenes]
         # Some streams give no question of a type (no digit in view, say): those are drawn again.
         tries = (
-            draw_exchange(rng, views, types[int(rng.integers(len(types)))], held_out=held_out)
-            for _ in range(3 * questions)
+            draw_exchange(rng, views, types[int(place)], held_out=held_out)
+            for place in rng.integers(len(types), size=3 * questions)
         )
         asked = [exchange for exchange in tries if exchange][:questions]
         if len(asked) == questions:
@@ -223,7 +226,7 @@ def draw_hidden(rng: np.random.Generator, count: int, frames: int, tokens: int) 
     hidden = torch.zeros(count, frames, tokens, dtype=torch.bool)
     older = frames - int(rng.integers(4, 9))
     if older > 0 and rng.random() < 0.5:
-        share = rng.uniform(0, 0.5, size=(count, 1, 1))
+        share = rng.uniform(0, 0.7, size=(count, 1, 1))
         hidden[:, :older] = torch.from_numpy(rng.random((count, older, tokens)) < share)
     return hidden.flatten(1)
 
@@ -255,9 +258,14 @@ def train_language(
     seed: int,
     scenes: int = 8000,
     peak: float = 2e-3,
+    lengths: Sequence[int] = LENGTHS,
+    easy_share: float = 0.25,
     log: Callable[[str], None] = print,
 ) -> None:
-    """Train the text model for so many steps on a bank of scenes; the tower and the projector stay as they are."""
+    """Train the text model for so many steps on a bank of scenes; the tower and the projector stay as they are.
+
+    lengths: of streams, in frames. easy_share: how much of the run sees the four shortest alone.
+    """
     rng = np.random.default_rng(seed)
     bank, collator = build_bank(model, rng, scenes), Collator(tokenizer)
     parameters = [*model.model.language_model.parameters()]
@@ -269,7 +277,7 @@ def train_language(
         for group in optimizer.param_groups:
             group["lr"] = cosine(step, steps, peak)
         # Short streams first: what a frame shows is learnt there, and looking far back afterwards.
-        frames = LENGTHS[rng.integers(4 if step < 0.25 * steps else len(LENGTHS))]
+        frames = lengths[int(rng.integers(4 if step < easy_share * steps else len(lengths)))]
         streams, batch = _draw_batch(rng, bank, collator, frames)
         with torch.autocast("cpu", torch.bfloat16):
             logits, labels = answer_logits(model, bank, streams, batch)
@@ -291,5 +299,5 @@ def _draw_batch(
     """As many streams of that length as make a batch of about 6 000 tokens."""
     tokens = bank.tokens.shape[2]
     count = max(8, min(48, 6144 // (frames * tokens + 160)))
-    streams = draw_streams(rng, bank, count=count, frames=frames, questions=10)
+    streams = draw_streams(rng, bank, count=count, frames=frames, questions=10, types=ASKED)
     return streams, collator.collate(streams, tokens, draw_hidden(rng, count, frames, tokens))

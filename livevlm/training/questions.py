@@ -26,6 +26,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "which {colour} is the {kind} right now?",
         "which {colour} does the {kind} have?",
         "tell me the {colour} of the {kind}.",
+        "what is the {colour} of the {kind}?",
+        "the {kind} in view: what {colour} is it?",
         "what {colour} does the {kind} have right now?",
     ),
     "now_shape": (
@@ -34,6 +36,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "which shape is on the screen?",
         "which shape is it?",
         "what shape is there right now?",
+        "what shape is on the screen?",
+        "which shape do you see?",
+        "which shape is in view right now?",
+        "what shape is on the screen right now?",
         "which shape do you see right now?",
     ),
     "now_digit": (
@@ -42,6 +48,11 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "which number is on the screen?",
         "which digit is it?",
         "what number is there right now?",
+        "what digit is on the screen?",
+        "which digit do you see?",
+        "which digit is in view right now?",
+        "what number is in view?",
+        "which digit is on the screen?",
         "which digit is on the screen right now?",
     ),
     "now_thing": (
@@ -49,6 +60,9 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "what is the {hue} thing?",
         "what is {hue} now?",
         "which thing is {hue}?",
+        "what is {hue} right now?",
+        "which thing on the screen is {hue}?",
+        "what {hue} thing do you see?",
         "which thing is {hue} right now?",
     ),
     "now_is": (
@@ -56,6 +70,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "is there a {thing}?",
         "do you see a {thing} now?",
         "is a {thing} on the screen?",
+        "is a {thing} in view now?",
+        "is there a {thing} right now?",
+        "can you see a {thing}?",
+        "is there a {thing} on the screen?",
         "do you see a {thing} right now?",
     ),
     "now_describe": (
@@ -63,6 +81,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "what is in view?",
         "what is on the screen now?",
         "describe the picture.",
+        "what do you see now?",
+        "what is in view right now?",
+        "what is there now?",
+        "describe what you see.",
         "what do you see right now?",
     ),
     "past_colour": (
@@ -70,6 +92,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "which {colour} was the {kind}?",
         "which {colour} did the {kind} have?",
         "tell me which {colour} the {kind} was.",
+        "the {kind} that was in view: what {colour} was it?",
+        "what was the {colour} of the {kind}?",
         "what {colour} did the {kind} have?",
     ),
     "past_thing": (
@@ -77,6 +101,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "what was the {hue} thing?",
         "which thing was {hue}?",
         "tell me what was {hue}.",
+        "what {hue} thing was there?",
+        "which thing in view was {hue}?",
         "which was the {hue} thing?",
     ),
     "past_did": (
@@ -84,6 +110,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "was there a {thing}?",
         "have you seen a {thing}?",
         "did you see a {thing}?",
+        "has a {thing} been in view?",
+        "did a {thing} come into view?",
+        "was there ever a {thing}?",
+        "was a {thing} on the screen?",
         "was a {thing} in view?",
     ),
 }
