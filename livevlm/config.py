@@ -128,7 +128,10 @@ class MemoryConfig(Section):
     page_tokens: int = _setting(16, "tokens a page of long-term memory", ge=1)
     score_queries: int = _setting(32, "newest vision queries that score older tokens", ge=1)
     bucket_capacity: int = _setting(1, "tokens a bucket of the budget holds", ge=1)
-    top_ratio: float = _setting(0.5, "share of the budget given by score alone", ge=0, le=1)
+    top_ratio: float = _setting(0.25, "share of the budget given by score alone", ge=0, le=1)
+    bucket_by: Literal["stream", "index"] = _setting(
+        "stream", "a token's place among the buckets: in the whole stream, or in the present memory"
+    )
     index: Literal["auto", "exact", "faiss"] = _setting("auto", "finds pages: auto, exact, faiss")
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 from transformers.utils import cached_file
+from transformers.utils import logging as transformers_logging
 
 from livevlm.chat import ChatLayout, chat_layout
 from livevlm.decoder import Past, walk
@@ -223,11 +225,12 @@ def load(
             raise ModelNotFound(
                 f"{source} holds a {kind} model; only llava_onevision checkpoints can be loaded so far"
             )
-        model = LlavaOnevisionForConditionalGeneration.from_pretrained(
-            source,
-            dtype=dtype or "auto",
-            device_map={"": device} if device.type == "cuda" else None,
-        )
+        with _no_progress_bar():
+            model = LlavaOnevisionForConditionalGeneration.from_pretrained(
+                source,
+                dtype=dtype or "auto",
+                device_map={"": device} if device.type == "cuda" else None,
+            )
         tokenizer = AutoTokenizer.from_pretrained(source)
         pixels = Pixels.read(_preprocessor(source))
     except (OSError, ValueError, SafetensorError) as error:
@@ -238,6 +241,18 @@ def load(
     ends = model.generation_config.eos_token_id if model.generation_config else None
     stop = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
     return LlavaOnevision(model, HubCodec(tokenizer, frozenset(stop)), pixels, name or source)
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """transformers draws a bar for weights that load in a tenth of a second, into the daemon's log as well."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
 
 
 def _preprocessor(source: str) -> str:

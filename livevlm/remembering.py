@@ -11,6 +11,7 @@ from livevlm.backbone import Backbone
 from livevlm.decoder import ChunkPast
 from livevlm.errors import ConfigError
 from memory import (
+    BucketBy,
     IndexKind,
     KeepAll,
     KVBlock,
@@ -43,12 +44,14 @@ class MemoryRecipe:
     page_tokens: int = 16
     score_queries: int = 32
     bucket_capacity: int = 1
-    top_ratio: float = 0.5
+    top_ratio: float = 0.25
+    bucket_by: str = "stream"
     index: str = "auto"
 
     def __post_init__(self) -> None:
         _known("memory.retention", self.retention, RETENTIONS)
         _known("memory.reader", self.reader, READERS)
+        _known("memory.bucket_by", self.bucket_by, get_args(BucketBy))
         _known("memory.index", self.index, get_args(IndexKind))
         if self.reader == "rekv" and self.retention != "full":
             raise ConfigError(
@@ -82,7 +85,7 @@ class MemoryRecipe:
     def _retention(self) -> Retention:
         if self.retention == "full":
             return KeepAll()
-        return VisionSinkBucketing(bucket_capacity=self.bucket_capacity, top_ratio=self.top_ratio)
+        return VisionSinkBucketing(self.bucket_capacity, self.top_ratio, self.bucket_by)  # type: ignore[arg-type]
 
     def _reader(self, frame_tokens: int) -> Reader:
         if self.reader == "rekv":

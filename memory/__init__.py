@@ -4,11 +4,12 @@ from memory.index import IndexKind
 from memory.kv import KVBlock, KVShape
 from memory.readers import PositionAgnosticRetrieval, ReadAll, Reader, ReKV, TimeSpan
 from memory.recall import Recall, Span, Tiers, attended, evidence
-from memory.retention import KeepAll, Retention, VisionSinkBucketing
+from memory.retention import BucketBy, KeepAll, Retention, VisionSinkBucketing
 from memory.rope import Rope
 from memory.store import Context, MemoryOptions, MemoryStats, StreamMemory
 
 __all__ = [
+    "BucketBy",
     "Context",
     "IndexKind",
     "KVBlock",

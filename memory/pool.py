@@ -33,6 +33,8 @@ class TokenPool:
         self._times = torch.zeros(shape.layers, capacity, dtype=torch.float64)
         self._utcs = torch.zeros_like(self._times)
         self._frames = torch.zeros(shape.layers, capacity, dtype=torch.int64)
+        self._numbers = torch.zeros_like(self._frames)
+        self._appended = 0
 
     def __len__(self) -> int:
         return self._length
@@ -72,6 +74,11 @@ class TokenPool:
         """A view (L, N) of the tokens' frame numbers."""
         return self._frames[:, : self._length]
 
+    @property
+    def numbers(self) -> Tensor:
+        """A view (L, N) of the tokens' places in the order in which they were appended, dropped ones counted too."""
+        return self._numbers[:, : self._length]
+
     def append(self, block: KVBlock) -> None:
         """Add the block's tokens at the end."""
         start, stop = self._length, self._length + len(block)
@@ -83,6 +90,8 @@ class TokenPool:
         self._times[:, start:stop] = block.times
         self._utcs[:, start:stop] = block.utcs
         self._frames[:, start:stop] = block.frames
+        self._numbers[:, start:stop] = torch.arange(self._appended, self._appended + len(block))
+        self._appended += len(block)
         self._length = stop
 
     def compact(self, start: int, stop: int, keep: Tensor) -> None:
@@ -100,7 +109,7 @@ class TokenPool:
         # gather makes a copy, so reading and writing do not overlap.
         for tensor in (self._keys, self._values):
             tensor[:, :, start:end] = tensor.gather(2, index)
-        for meta in (self._times, self._utcs, self._frames):
+        for meta in (self._times, self._utcs, self._frames, self._numbers):
             meta[:, start:end] = meta.gather(1, source.to(meta.device))
         self._length = end
 
@@ -115,6 +124,5 @@ class TokenPool:
             return new
 
         self._keys, self._values = bigger(self._keys, 2), bigger(self._values, 2)
-        self._times, self._utcs, self._frames = (
-            bigger(meta, 1) for meta in (self._times, self._utcs, self._frames)
-        )
+        self._times, self._utcs = bigger(self._times, 1), bigger(self._utcs, 1)
+        self._frames, self._numbers = bigger(self._frames, 1), bigger(self._numbers, 1)

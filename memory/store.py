@@ -177,7 +177,9 @@ class StreamMemory:
     def _compact(self, queries: Tensor) -> None:
         start, stop = self._prompt, self._prompt + self.tiers.long
         scores = self._scores(queries)[:, start:stop]
-        self._pool.compact(start, stop, self._retention.keep(scores, self._options.budget_tokens))
+        numbers = self._pool.numbers[:, start:stop] - self._prompt
+        keep = self._retention.keep(scores, self._options.budget_tokens, numbers)
+        self._pool.compact(start, stop, keep)
         self._pages.reset()
 
     def _scores(self, queries: Tensor) -> Tensor:

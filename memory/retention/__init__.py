@@ -2,6 +2,6 @@
 
 from memory.retention.base import Retention
 from memory.retention.keep_all import KeepAll
-from memory.retention.vsb import VisionSinkBucketing
+from memory.retention.vsb import BucketBy, VisionSinkBucketing
 
-__all__ = ["KeepAll", "Retention", "VisionSinkBucketing"]
+__all__ = ["BucketBy", "KeepAll", "Retention", "VisionSinkBucketing"]

@@ -15,6 +15,9 @@ class Retention(Protocol):
         """Whether the long-term memory is held to its budget; if not, `keep` is never called."""
         ...
 
-    def keep(self, scores: Tensor, budget: int) -> Tensor:
-        """Scores (L, N) of the long-term tokens, N > budget -> (L, budget) indices that stay, rising in each layer."""
+    def keep(self, scores: Tensor, budget: int, numbers: Tensor) -> Tensor:
+        """Scores (L, N) of the long-term tokens, N > budget -> (L, budget) indices that stay, rising in each layer.
+
+        numbers: (L, N), each token's place in the whole stream, counted with all that were dropped since.
+        """
         ...

@@ -11,7 +11,7 @@ class KeepAll:
 
     bounded = False
 
-    def keep(self, scores: Tensor, budget: int) -> Tensor:
+    def keep(self, scores: Tensor, budget: int, numbers: Tensor) -> Tensor:
         """All indices."""
         layers, tokens = scores.shape
         return torch.arange(tokens, device=scores.device).expand(layers, tokens)
