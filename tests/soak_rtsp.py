@@ -65,6 +65,18 @@ def status(server: str) -> dict[str, object]:
     return found
 
 
+def await_frames(server: str) -> None:
+    """Until the daemon is up and has seen its first frame."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        words = [*LIVEVLM, "status", "--server", server, "--json"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        if done.returncode == 0 and json.loads(done.stdout.splitlines()[-1])["frames_encoded"]:
+            return
+        time.sleep(1)
+    raise TimeoutError("no frame within two minutes")
+
+
 def main(video: str, minutes: float) -> int:
     """Run, and print; 0 where every question was answered and frames flowed again after the cut."""
     rtsp, port = free_port(), free_port()
@@ -76,7 +88,7 @@ def main(video: str, minutes: float) -> int:
     began, cut_at, samples, answered = time.monotonic(), minutes * 60 * 0.45, [], []
     cut = restored = False
     try:
-        time.sleep(20)
+        await_frames(server)
         answered.append(ask(server, "before the cut"))
         while (now := time.monotonic() - began) < minutes * 60:
             if not cut and now > cut_at:

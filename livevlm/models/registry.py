@@ -38,7 +38,7 @@ def list_models() -> list[Listing]:
     return [
         Listing(
             BUNDLED,
-            round(weights.stat().st_size / 2**20, 1),
+            round(weights.stat().st_size / 2**20, 1) if weights.exists() else 0.0,
             "ships with the package; sees simple coloured shapes and digits",
         ),
         Listing(TOY, 0.0, "random, for trying the daemon without weights; says nonsense"),
@@ -61,20 +61,14 @@ def load_backbone(
     """Load a model: "bundled", "toy", a checkpoint folder, or a hub name.
 
     device: auto (CUDA where there is one), cpu, cuda, cuda:N. dtype: auto is bfloat16 on CUDA and float32 on the CPU.
-    threads: CPU threads of the
-    process's torch, 0 for all cores. Raises ModelNotFound, and ConfigError for a device that is not there.
+    threads: CPU threads of the process's torch, 0 for all cores. Raises ModelNotFound, and ConfigError for a device
+    that is not there.
     """
     torch.set_num_threads(threads or os.cpu_count() or 1)
     place = _device(device)
     if name == TOY:
         return ToyBackbone()
-    kind = (
-        _DTYPES[dtype]
-        if dtype != "auto"
-        else torch.bfloat16
-        if place.type == "cuda"
-        else torch.float32
-    )
+    kind = _DTYPES.get(dtype, torch.bfloat16 if place.type == "cuda" else torch.float32)
     if name == BUNDLED:
         return load(str(bundled_path()), device=place, dtype=kind, name=BUNDLED)
     if _looks_like_path(name) and not Path(name).expanduser().is_dir():

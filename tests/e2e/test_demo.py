@@ -42,3 +42,11 @@ def test_a_demo_without_a_model_says_so() -> None:
     assert done.returncode == 3
     assert "no model folder at /nowhere" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_demo_answers_everything_right() -> None:
+    """With the bundled model every answer is right, now and about what is long gone from the short-term window."""
+    done = demo()
+    assert done.returncode == 0, done.stdout + done.stderr
+    count = len(read_sample().questions)
+    assert done.stdout.endswith(f"\n{count} of {count} answers are right.\n")
