@@ -54,8 +54,8 @@ format: $(STAMP)  ## let ruff mend what it can
 bench: $(STAMP)  ## every benchmark
 	$(VENV)/bin/livevlm bench all
 
-train: $(STAMP)  ## train the bundled model anew (hours on a CPU)
-	$(PY) -m livevlm.training
+train: $(STAMP)  ## train the bundled model anew into runs/glance (an hour and a half on two cores)
+	$(PY) -m livevlm.training --out runs/glance
 
 clean:  ## remove what was built, .venv too
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
