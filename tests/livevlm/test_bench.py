@@ -1,0 +1,66 @@
+"""The benchmarks run, and what they count is right. How long things take is theirs to say, not a test's."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from livevlm.bench import answer, ingest, memory
+
+
+def last_line(text: str) -> dict[str, Any]:
+    """The JSON object that every benchmark ends with."""
+    found: dict[str, Any] = json.loads(text.splitlines()[-1])
+    return found
+
+
+def by_method(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each method, in the order of stream length."""
+    return {
+        method: [row for row in rows if row["method"] == method]
+        for method in ("vsb+par", "full", "rekv")
+    }
+
+
+def test_memory_is_flat_for_ours_and_grows_with_everything_kept(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Constant to the byte once the budget is full; everything kept grows with the stream; ReKV grows off the device."""
+    assert (
+        memory.main(["--model", "toy", "--frames", "128,256,512", "--threads", "1", "--json"]) == 0
+    )
+    rows = by_method(last_line(capsys.readouterr().out)["rows"])
+    assert len({row["device_bytes"] for row in rows["vsb+par"]}) == 1
+    assert [row["long_tokens"] for row in rows["vsb+par"]] == [1024] * 3
+    full = [row["device_bytes"] for row in rows["full"]]
+    assert full[0] < full[1] < full[2]
+    host = [row["host_bytes"] for row in rows["rekv"]]
+    assert host[0] < host[1] < host[2]
+    assert rows["vsb+par"][-1]["evicted_tokens"] == 512 * 16 - 1024 - 128
+
+
+def test_answers_read_the_same_amount_however_long_the_stream(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What is read is bounded for ours and for ReKV, and everything for the reference; the table and the JSON line agree."""
+    words = ["--model", "toy", "--frames", "128,512", "--threads", "1", "--repeat", "1"]
+    assert answer.main(words) == 0
+    out = capsys.readouterr().out
+    rows = by_method(last_line(out)["rows"])
+    assert {row["context_tokens"] for row in rows["vsb+par"]} == {1 + 400 + 128}
+    assert {row["context_tokens"] for row in rows["rekv"]} == {1 + 64 * 16}
+    assert [row["context_tokens"] for row in rows["full"]] == [1 + 128 * 16, 1 + 512 * 16]
+    assert all(row["ttft_ms"] > 0 for method in rows.values() for row in method)
+    assert out.count("vsb+par") >= 4
+
+
+def test_ingest_reports_its_stages_and_the_ceiling(capsys: pytest.CaptureFixture[str]) -> None:
+    """Frames a second, the stages' shares, and what a matrix product reaches on the same machine."""
+    assert ingest.main(["--model", "toy", "--frames", "16", "--threads", "1", "--json"]) == 0
+    found = last_line(capsys.readouterr().out)
+    assert found["gemm_gflops"] > 0
+    for row in found["rows"]:
+        assert row["frames_per_s"] > 0
+        assert min(row[stage] for stage in ("vision_ms", "prefill_ms", "compress_ms")) > 0
