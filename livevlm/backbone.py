@@ -65,6 +65,11 @@ class Backbone(Protocol):
         ...
 
     @property
+    def max_positions(self) -> int:
+        """The most positions that it was trained to read at once."""
+        ...
+
+    @property
     def frame_size(self) -> tuple[int, int]:
         """(width, height) of the pictures that it takes."""
         ...

@@ -116,7 +116,9 @@ class IngestConfig(Section):
 class MemoryConfig(Section):
     """What is remembered and how it is found again."""
 
-    budget_tokens: int = _setting(12_000, "long-term tokens per stream on the device", ge=16)
+    budget_tokens: int = _setting(
+        0, "long-term tokens per stream; 0: what the model can read, at most 12000", ge=0
+    )
     short_term_frames: int = _setting(8, "newest frames kept exactly, at least 4", ge=4)
     retention: Literal["vsb", "full"] = _setting("vsb", "what stays beyond the budget: vsb, full")
     reader: Literal["par", "full", "rekv"] = _setting(

@@ -159,6 +159,11 @@ class LlavaOnevision:
         return dtype
 
     @property
+    def max_positions(self) -> int:
+        """As the text model's configuration says."""
+        return int(self._model.config.text_config.max_position_embeddings)
+
+    @property
     def frame_size(self) -> tuple[int, int]:
         """The tower's square; frames are squashed to it, as LLaVA-OneVision does with video."""
         return self._size, self._size

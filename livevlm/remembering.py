@@ -27,6 +27,9 @@ from memory import (
 
 RETENTIONS = ("vsb", "full")
 READERS = ("par", "full", "rekv")
+# LiveVLM's cache size, and the positions left free for a question and its answer.
+BUDGET = 12_000
+QUESTION_ROOM = 128
 # ReKV's sliding window while it encodes, and how many frames a layer reads (its public code's n_local and topk).
 REKV_WINDOW = 15_000
 REKV_BLOCKS = 64
@@ -34,9 +37,12 @@ REKV_BLOCKS = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryRecipe:
-    """A memory's settings; the configuration's table `[memory]` says what each means."""
+    """A memory's settings; the configuration's table `[memory]` says what each means.
 
-    budget_tokens: int = 12_000
+    budget_tokens: 0 is as many as the model was trained to read, but not more than LiveVLM's 12 000.
+    """
+
+    budget_tokens: int = 0
     short_term_frames: int = 8
     retention: str = "vsb"
     reader: str = "par"
@@ -63,8 +69,11 @@ class MemoryRecipe:
     ) -> StreamMemory:
         """An empty memory with the prompt pinned in it."""
         rekv = self.reader == "rekv"
+        pinned = prompt_block(backbone, prompt)
+        exact = (self.short_term_frames + chunk_frames) * frame_tokens
+        budget = self.budget_tokens or own_budget(backbone, len(pinned) + exact)
         options = MemoryOptions(
-            budget_tokens=self.budget_tokens,
+            budget_tokens=budget,
             # ReKV searches all frames, the newest too, so none of them may stand apart.
             short_term_frames=0 if rekv else self.short_term_frames,
             append_tokens=chunk_frames * frame_tokens,
@@ -75,10 +84,10 @@ class MemoryRecipe:
         return StreamMemory(
             backbone.kv,
             backbone.rope,
-            prompt_block(backbone, prompt),
+            pinned,
             options,
             retention=self._retention(),
-            reader=self._reader(frame_tokens),
+            reader=self._reader(frame_tokens, budget),
             storage=torch.device("cpu") if rekv else None,
         )
 
@@ -87,14 +96,23 @@ class MemoryRecipe:
             return KeepAll()
         return VisionSinkBucketing(self.bucket_capacity, self.top_ratio, self.bucket_by)  # type: ignore[arg-type]
 
-    def _reader(self, frame_tokens: int) -> Reader:
+    def _reader(self, frame_tokens: int, budget: int) -> Reader:
         if self.reader == "rekv":
             return ReKV(page_tokens=frame_tokens, blocks=REKV_BLOCKS)
         if self.reader == "full":
             return ReadAll(self.page_tokens)
-        return PositionAgnosticRetrieval(
-            int(self.retrieval_ratio * self.budget_tokens), self.page_tokens
+        return PositionAgnosticRetrieval(int(self.retrieval_ratio * budget), self.page_tokens)
+
+
+def own_budget(backbone: Backbone, besides: int) -> int:
+    """The long-term tokens that the model can read beside so many others and a question, at most 12 000."""
+    room = backbone.max_positions - besides - QUESTION_ROOM
+    if room < 1:
+        raise ConfigError(
+            f"the model {backbone.name} reads {backbone.max_positions} positions at once, which the newest frames fill: "
+            "set fewer memory.short_term_frames or ingest.chunk_frames"
         )
+    return min(BUDGET, room)
 
 
 def _known(key: str, name: str, names: tuple[str, ...]) -> None:

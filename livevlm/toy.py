@@ -73,6 +73,7 @@ class ToyBackbone(nn.Module):
 
     name = "toy"
     kv = KVShape(layers=2, heads=4, kv_heads=2, head_dim=12)
+    max_positions = 32_768
     frame_size = (64, 64)
     frame_grid = (8, 8)
     own_grid = (4, 4)

@@ -26,10 +26,10 @@ class TokenPool:
     ) -> None:
         assert capacity > 0, capacity
         self._shape, self._grows, self._length = shape, grows, 0
-        self._keys = torch.zeros(
-            shape.layers, shape.kv_heads, capacity, shape.head_dim, dtype=dtype, device=device
-        )
-        self._values = torch.zeros_like(self._keys)
+        size = (shape.layers, shape.kv_heads, capacity, shape.head_dim)
+        # Filling commits the memory now: what will not fit fails at the start, not after hours of stream.
+        self._keys = torch.empty(size, dtype=dtype, device=device).zero_()
+        self._values = torch.empty_like(self._keys).zero_()
         self._times = torch.zeros(shape.layers, capacity, dtype=torch.float64)
         self._utcs = torch.zeros_like(self._times)
         self._frames = torch.zeros(shape.layers, capacity, dtype=torch.int64)
