@@ -16,12 +16,13 @@ from pathlib import Path
 
 from livevlm.client import Client, connect
 from livevlm.errors import DeadlineExceeded, LiveVLMError, ServerUnreachable
-from livevlm.messages import Answer
+from livevlm.messages import Answer, Evidence
 from livevlm.sample import Sample, SampleQuestion, read_sample
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs" / "demo.toml"
 PATIENCE_S = 120.0
 POLL_S = 0.05
+STRONGEST = 3  # spans of evidence that are shown
 READY = "livevlm: ready on "
 
 
@@ -151,11 +152,17 @@ def _print(question: SampleQuestion, answer: Answer) -> bool:
     said = answer.text if answer.failure is None else f"no answer: {answer.failure.message}"
     print(f"\nQ ({question.about}): {question.question}")
     print(f"A: {said}" + ("" if right else f"   (expected: {question.answers[0]})"))
-    spans = ", ".join(f"{e.from_s:.1f}-{e.to_s:.1f} s ({e.tier}-term)" for e in answer.evidence)
+    spans = ", ".join(_span(one) for one in answer.evidence[:STRONGEST])
     print(
         f"   seen at {spans or 'nowhere'}; first token after {1000 * answer.timings.ttft_s:.0f} ms"
     )
     return right
+
+
+def _span(one: Evidence) -> str:
+    """A stretch of the stream, as people say it."""
+    end = f"-{one.to_s:.0f}" if one.to_s > one.from_s else ""
+    return f"{one.from_s:.0f}{end} s ({one.tier}-term)"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from livevlm.backbone import Backbone
+from livevlm.bench.answer import ask
 from livevlm.bench.filling import METHODS, fill, make_memory, sample_block
 from livevlm.bench.report import arguments, machine, numbers, report
 from livevlm.models import load_backbone
@@ -48,6 +49,7 @@ def measure(
     )
     rows = []
     for frames in fill(memory, sample_block(backbone, memory), lengths):
+        ask(backbone, memory, frames)  # so that the page table is counted too
         stats = memory.stats()
         rows.append({
             "method": method, "frames": frames, "device_bytes": stats.device_bytes, "host_bytes": stats.host_bytes,
