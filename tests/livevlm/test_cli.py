@@ -332,7 +332,7 @@ def test_config_show_as_json(run: Run) -> None:
     code, out, _ = run("config", "show", "--json")
     lines = [json.loads(line) for line in out.splitlines()]
     assert code == 0
-    assert {"key": "memory.budget_tokens", "value": 12000, "origin": "default"} in lines
+    assert {"key": "memory.budget_tokens", "value": 0, "origin": "default"} in lines
 
 
 def test_config_check_tells_of_every_file(run: Run, tmp_path: Path) -> None:
