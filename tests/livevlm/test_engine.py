@@ -251,6 +251,17 @@ def test_cancelling_ends_an_answer_once(steps: int) -> None:
     assert not made.cancel("q")
 
 
+def test_a_cancelled_id_may_be_used_again() -> None:
+    """A cancellation ends one answer, not the next one under the same name."""
+    made = engine({"cam": Camera(8)})
+    made.submit(question(), lambda _event: None)
+    made.cancel("q")
+    run(made)
+    answer = ask(made, question())[-1]
+    assert isinstance(answer, Answer)
+    assert answer.status != "cancelled"
+
+
 def test_a_deadline_ends_an_answer_as_it_stands() -> None:
     """Past its deadline an answer is incomplete, with the reason."""
     clock = Clock()
