@@ -31,7 +31,7 @@ def ingest(
 def test_a_chunk_becomes_one_block_with_its_times_and_scoring_queries(
     score_queries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every token carries its frame's times and number; as many queries come along as were asked for, or as there are tokens."""
+    """Every token carries its frame's times and number; as many queries come along as asked for, or as there are tokens."""
     toy, blocks, spent = ToyBackbone(), list[KVBlock](), list[str]()
     memory = MemoryRecipe(budget_tokens=96).build(toy, prompt="p", frame_tokens=16, chunk_frames=4)
     keep = memory.append
