@@ -36,6 +36,7 @@ def engine_options(config: Config) -> EngineOptions:
         similarity=ingest.similarity,
         system_prompt=config.answer.system_prompt,
         max_waiting=config.answer.max_waiting,
+        max_active=config.answer.max_active,
         memory=MemoryRecipe(**config.memory.model_dump()),
     )
 

@@ -144,6 +144,7 @@ class AnswerConfig(Section):
     temperature: float = _setting(0.0, "0 always takes the likeliest token", ge=0)
     top_p: float = _setting(1.0, "share of probability sampled from", gt=0, le=1)
     system_prompt: str = _setting("", "pinned before each stream; empty: the model's own")
+    max_active: int = _setting(8, "answers decoded in turn; each holds a copy of its recall", ge=1)
     max_waiting: int = _setting(64, "questions that may wait; more are refused", ge=1)
 
 

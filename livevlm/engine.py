@@ -45,7 +45,8 @@ class EngineOptions:
     """chunk_frames: most frames run through the model at once. tokens_per_frame: 0 is the model's own. similarity: 0 keeps
     every token.
 
-    system_prompt: empty is the model's own. max_waiting: most questions accepted and not yet answered.
+    system_prompt: empty is the model's own. max_waiting: most questions accepted and not yet
+    answered. max_active: most answers decoded in turn; each holds a working copy of what it recalled.
     """
 
     chunk_frames: int = 4
@@ -53,6 +54,7 @@ class EngineOptions:
     similarity: float = 0.0
     system_prompt: str = ""
     max_waiting: int = 64
+    max_active: int = 8
     memory: MemoryRecipe = field(default_factory=MemoryRecipe)
 
 
@@ -178,7 +180,9 @@ class Engine:
         self._active.clear()
 
     def _begin_next(self) -> bool:
-        """Give the longest waiting question its turn."""
+        """Give the longest waiting question its turn, if there is room for another working copy of a recall."""
+        if len(self._active) >= self._options.max_active:
+            return False
         with self._lock:
             asked = self._waiting.popleft() if self._waiting else None
         if asked is None:

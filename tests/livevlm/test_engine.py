@@ -224,6 +224,30 @@ def test_too_many_questions_are_refused() -> None:
     made.submit(question("c"), events.append)
 
 
+def test_only_so_many_answers_hold_a_working_copy() -> None:
+    """Device memory is bounded by askers too: the third of three questions begins when one of the two before it has ended."""
+    camera = Camera(4)
+    made = Engine(
+        ToyBackbone(),
+        streams=[camera.stream("cam")],
+        options=EngineOptions(memory=RECIPE, max_active=2),
+        metrics=Metrics(),
+        clock=Clock(),
+    )
+    events: list[AnswerEvent] = []
+    for id_ in "abc":
+        made.submit(question(id_), events.append)
+    run(made)
+    begun = [event.question_id for event in events if isinstance(event, Recalled)]
+    ended = [event.question_id for event in events if isinstance(event, Answer)]
+    assert begun == ended == ["a", "b", "c"]
+    last = next(
+        event for event in events if isinstance(event, Recalled) and event.question_id == "c"
+    )
+    first = next(event for event in events if isinstance(event, Answer))
+    assert events.index(first) < events.index(last)
+
+
 def test_an_id_in_use_is_refused() -> None:
     """Two open questions cannot be told apart by one id; afterwards it is free again."""
     made = engine({"cam": Camera(4)})
