@@ -27,7 +27,7 @@ from livevlm.messages import (
     Timings,
 )
 from livevlm.sampling import TokenSampler
-from memory import Context, StreamMemory, TimeSpan, attended, evidence
+from memory import StreamMemory, TimeSpan, attended, evidence
 
 
 class Answering:
@@ -160,13 +160,7 @@ class Answering:
 
 def question_queries(backbone: Backbone, memory: StreamMemory, text: list[int]) -> Tensor:
     """The question's own position-free queries (L, H, N, D): its text read over the pinned prompt alone, without any video."""
-    context = memory.context()
-    prompt = memory.tiers.prompt
-    past = ChunkPast(
-        Context(context.keys[:, :, :prompt], context.values[:, :, :prompt]),
-        backbone.rope,
-        len(text),
-    )
+    past = ChunkPast(memory.prompt(), backbone.rope, len(text))
     backbone.forward(backbone.embed(text), past)
     return past.queries
 

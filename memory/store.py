@@ -142,6 +142,11 @@ class StreamMemory:
             to_s=float(times[:, -1].max()) if held else None,
         )
 
+    def prompt(self) -> Context:
+        """The pinned prompt alone: what a question attends to before it has recalled anything."""
+        keys, values = (part[:, :, : self._prompt] for part in (self._pool.keys, self._pool.values))
+        return Context(keys.to(self._device), values.to(self._device))
+
     def context(self) -> Context:
         """What the next chunk attends to. The views hold until the next append."""
         keys, values = self._pool.keys, self._pool.values

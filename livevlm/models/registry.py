@@ -49,7 +49,7 @@ def list_models() -> list[Listing]:
         ),
         Listing(
             "llava-hf/llava-onevision-qwen2-7b-ov-hf",
-            15316.0,
+            15318.0,
             "from the model hub, fetched at first use",
         ),
     ]
