@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from streams import Recording
-from streams.scene import Image, place
+from streams.render import Image
+from streams.scene import Scene
+from streams.staging import Rng, place
 from streams.synthetic import Script
 
 FILE = Path(__file__).with_name("sample.json")
@@ -31,7 +33,9 @@ class SampleQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """A video and its questions. `scenes`: what is in view, as "red star", each `scene_s` long; `size`: width, height."""
+    """A video and its questions. `scenes`: what is in view, as "red star" or "green exit sign", each `scene_s` long; the first
+    thing of a scene may be "moving left" (right, up, down). `size`: width, height.
+    """
 
     size: tuple[int, int]
     fps: float
@@ -48,7 +52,7 @@ class Sample:
     def pictures(self) -> Iterator[Image]:
         """Every picture of the video, in order; the same ones each time."""
         rng = np.random.default_rng(self.seed)
-        scenes = [place(rng, [_sprite(name) for name in names]) for names in self.scenes]
+        scenes = [_scene(rng, names) for names in self.scenes]
         script = Script(self.scene_s, self.seed, scenes)
         for index in range(round(self.duration_s * self.fps)):
             yield script.picture(index / self.fps, self.size)
@@ -78,10 +82,11 @@ def read_sample(file: Path = FILE) -> Sample:
     )
 
 
-def _sprite(name: str) -> tuple[str, str]:
-    """(kind, colour) of a name such as "red star"."""
-    colour, kind = name.split()
-    return kind, colour
+def _scene(rng: Rng, names: tuple[str, ...]) -> Scene:
+    """The scene that shows the named things, as "red star" or "green exit sign moving left"."""
+    first, _, moving = names[0].partition(" moving ")
+    pairs = [name.split(" ", 1) for name in (first, *names[1:])]
+    return place(rng, [(kind, colour) for colour, kind in pairs], moving or None)
 
 
 def _plain(text: str) -> str:

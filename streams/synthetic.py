@@ -19,8 +19,10 @@ import numpy as np
 from streams.address import Address
 from streams.errors import AddressUnsupported
 from streams.frame import Frame
-from streams.scene import Image, Scene, draw_scene, render
+from streams.render import Image, render
+from streams.scene import Scene
 from streams.source import SourceOptions
+from streams.staging import draw_scene
 
 DEFAULT_SIZE = (320, 240)
 NAP_S = 0.05  # how long a live source may take to notice that it was cancelled

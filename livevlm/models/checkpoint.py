@@ -47,8 +47,8 @@ SHAPES = {
         hidden=64, layers=3, heads=4, kv_heads=2, mlp=96, vocab=320, tied=True, rope_theta=10_000.0,
     ),
     "glance": Shape(
-        image_size=96, patch_size=12, vision_hidden=192, vision_layers=4, vision_heads=6, vision_mlp=576,
-        hidden=192, layers=4, heads=6, kv_heads=2, mlp=512, vocab=512, tied=True, rope_theta=10_000.0,
+        image_size=96, patch_size=12, vision_hidden=192, vision_layers=5, vision_heads=6, vision_mlp=768,
+        hidden=192, layers=5, heads=6, kv_heads=2, mlp=768, vocab=768, tied=True, rope_theta=10_000.0,
         max_positions=1152,
     ),
     "llava-onevision-0.5b": Shape(

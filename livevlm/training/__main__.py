@@ -1,114 +1,79 @@
 """Train the bundled model: `python -m livevlm.training --out FOLDER`.
 
-Each stage leaves its weights in the folder; a run that was broken off goes on after the last finished stage.
+The folder keeps a log, the figures and the snapshots; a run that was broken off goes on where it was, and ends as if it
+had run through.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_model, save_model
-from transformers import (
-    AutoTokenizer,
-    LlavaOnevisionForConditionalGeneration,
-    PreTrainedTokenizerFast,
-)
 
 from livevlm.models.checkpoint import SHAPES, build_model, save_checkpoint
 from livevlm.models.tokenizer import build_tokenizer
-from livevlm.training.evaluate import evaluate
-from livevlm.training.language import LONG, corpus, train_language
+from livevlm.training.attention import use_plain_attention
+from livevlm.training.corpus import CLOCK, corpus
+from livevlm.training.evaluate import as_json, examine, table
+from livevlm.training.language import train_language
+from livevlm.training.run import Run
 from livevlm.training.vision import train_vision
+from streams.scene import COLOURS, KINDS, PAIRS
 
-Log = Callable[[str], None]
+# Every eleventh pair of kind and colour is never shown in training.
+UNSEEN = tuple(
+    (kind, colour)
+    for kind, colour in PAIRS
+    if (KINDS.index(kind) + 3 * list(COLOURS).index(colour)) % 11 == 0
+)
+SEEN = tuple(pair for pair in PAIRS if pair not in UNSEEN)
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m livevlm.training", description=__doc__)
     parser.add_argument(
-        "--out", type=Path, required=True, help="folder for the checkpoint, the stages and the log"
+        "--out",
+        type=Path,
+        required=True,
+        help="folder for the checkpoint, the snapshots and the log",
     )
-    parser.add_argument(
-        "--start", type=Path, help="go on from this checkpoint: the last stage alone"
-    )
-    parser.add_argument("--vision-steps", type=int, default=3400)
-    parser.add_argument("--language-steps", type=int, default=3600)
-    parser.add_argument("--long-steps", type=int, default=1500)
+    parser.add_argument("--vision-steps", type=int, default=5000)
+    parser.add_argument("--language-steps", type=int, default=9000)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--save-every", type=int, default=500, help="steps between snapshots")
     return parser.parse_args(argv)
-
-
-def stage(
-    model: LlavaOnevisionForConditionalGeneration, path: Path, train: Callable[[], None], log: Log
-) -> None:
-    """Run a stage and save its weights, or load them where an earlier run finished it."""
-    if path.exists():
-        load_model(model, path)
-        log(f"{path.stem}: already done")
-        return
-    train()
-    save_model(model, str(path))
-
-
-def _started(
-    options: argparse.Namespace, log: Log
-) -> tuple[LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerFast]:
-    """What the last stage begins with: the first two stages' outcome, or the checkpoint that was named."""
-    seed, out = options.seed, options.out
-    if options.start is not None:
-        model = LlavaOnevisionForConditionalGeneration.from_pretrained(
-            options.start, dtype=torch.float32
-        )
-        return model.train(), AutoTokenizer.from_pretrained(options.start)
-    tokenizer = build_tokenizer(corpus(), SHAPES["glance"].vocab)
-    model = build_model(SHAPES["glance"], tokenizer, torch.float32).train()
-
-    def see() -> None:
-        train_vision(model, steps=options.vision_steps, seed=seed, log=log)
-
-    def read() -> None:
-        train_language(model, tokenizer, steps=options.language_steps, seed=seed + 1, log=log)
-
-    stage(model, out / "stage-vision.safetensors", see, log)
-    stage(model, out / "stage-language.safetensors", read, log)
-    return model, tokenizer
 
 
 def main(argv: list[str]) -> int:
     """Train, evaluate, and write the checkpoint."""
     options = parse(argv)
-    options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    with (options.out / "train.log").open("a", encoding="utf-8") as file:
-
-        def log(line: str) -> None:
-            print(line, flush=True)
-            print(line, file=file, flush=True)
-
-        model, tokenizer = _started(options, log)
-
-        def lengthen() -> None:
-            train_language(
-                model,
-                tokenizer,
-                steps=options.long_steps,
-                seed=options.seed + 2,
-                peak=1e-3,
-                lengths=LONG,
-                easy_share=0.0,
-                log=log,
-            )
-
-        stage(model, options.out / "stage-long.safetensors", lengthen, log)
-        save_checkpoint(model.to(torch.bfloat16).eval(), tokenizer, options.out / "checkpoint")
-        log(evaluate(model.float().eval(), tokenizer, seed=options.seed + 3))
+    run = Run(
+        out=options.out,
+        device=torch.device(options.device),
+        precision=options.precision,
+        save_every=options.save_every,
+    )
+    shape = SHAPES["glance"]
+    tokenizer = build_tokenizer(corpus(), shape.vocab, CLOCK)
+    model = build_model(shape, tokenizer, torch.float32).train()
+    use_plain_attention(model)
+    seed = options.seed
+    train_vision(model, run, steps=options.vision_steps, seed=seed, pairs=SEEN)
+    train_language(model, tokenizer, run, steps=options.language_steps, seed=seed + 1, pairs=SEEN)
+    model.eval()
+    seen = examine(model, tokenizer, run, seed=seed + 2, pairs=SEEN)
+    unseen = examine(model, tokenizer, run, seed=seed + 3, pairs=UNSEEN, lengths=(4, 16))
+    run.log(table(seen, unseen))
+    run.log(as_json({"seen": seen, "unseen": unseen}))
+    save_checkpoint(model.to(torch.bfloat16), tokenizer, options.out / "checkpoint")
     return 0
 
 

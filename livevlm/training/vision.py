@@ -1,128 +1,161 @@
 """Stage 1: teach the vision tower and the projector to see.
 
-What moves: pictures of known scenes go through the model's own video path to its frame tokens; two linear heads read a
-kind and a colour from every token; the loss asks each token that lies on a sprite for that sprite, and every other
-token for "nothing". The heads are thrown away afterwards: what stays is a tower whose tokens say what is where, which
-the text model can then learn to read.
+What moves: pictures of known scenes go through the model's own video path to its frame tokens; linear heads read from
+every token a kind, a colour and how far away the centre of the thing is; the loss asks each token that lies on a sprite
+for that sprite, and every other token for "nothing". The heads are thrown away afterwards: what stays is a tower whose
+tokens say what is where, which the text model can then learn to read.
 """
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from transformers import LlavaOnevisionForConditionalGeneration
 
-from streams.scene import COLOURS, KINDS, Scene, draw_scene, render
+from livevlm.training.camera import film
+from livevlm.training.optimize import Descent, cosine
+from livevlm.training.run import Run
+from livevlm.training.views import GONE, PLAIN
+from streams.scene import COLOURS, KINDS, Scene
+from streams.staging import Pair, draw_scene
 
 HUES = tuple(COLOURS)
-SIZES = ((160, 120), (192, 108), (128, 128), (240, 180), (320, 240))
-_SHRINK = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
+UNSURE = -100  # a token on a thing half in view: neither the thing nor nothing is asked of it
+LOOKS = 3  # pictures taken of one scene
+SCENE_S = 6.0
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """A batch of pictures (B, 3, S, S) in -1..1 and, per token (B, N), the kind and the colour there;
-    the last class is nothing.
+    """Pictures (B, S, S, 3) uint8 and, per token (B, N), the kind and the colour there, the last class being nothing,
+    and (B, N, 2) the way from the token's middle to the thing's centre.
     """
 
-    pixels: Tensor
+    images: Tensor
     kinds: Tensor
     colours: Tensor
+    ways: Tensor
 
-
-def photograph(
-    rng: np.random.Generator, scene: Scene, seconds: float, side: int
-) -> npt.NDArray[np.uint8]:
-    """The scene as a camera would deliver it: drawn at some size, lit, blurred, compressed, and shrunk to (side, side)."""
-    image = render(scene, seconds, SIZES[rng.integers(len(SIZES))])
-    if rng.random() < 0.5:
-        gain, offset = rng.uniform(0.85, 1.12), rng.uniform(-12, 12)
-        image = np.clip(image.astype(np.float32) * gain + offset, 0, 255).astype(np.uint8)
-    if rng.random() < 0.15:
-        image = cv2.GaussianBlur(image, (3, 3), 0).astype(np.uint8)
-    if rng.random() < 0.5:
-        _, packed = cv2.imencode(
-            ".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 95))]
+    def take(self, places: Tensor) -> Pictures:
+        """Some of them."""
+        return Pictures(
+            self.images[places], self.kinds[places], self.colours[places], self.ways[places]
         )
-        image = np.asarray(cv2.imdecode(packed, cv2.IMREAD_UNCHANGED), np.uint8)
-    small = cv2.resize(image, (side, side), interpolation=_SHRINK[rng.integers(len(_SHRINK))])
-    return small.astype(np.uint8)
+
+    def to(self, device: torch.device) -> Pictures:
+        """The same on a device."""
+        return Pictures(
+            self.images.to(device),
+            self.kinds.to(device),
+            self.colours.to(device),
+            self.ways.to(device),
+        )
 
 
 def token_labels(
     scene: Scene, seconds: float, grid: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Per token of a (grid, grid) frame the index of the kind and of the colour there:
-    a sprite owns the tokens that it covers.
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Per token of a (grid, grid) frame the kind, the colour, and the way to the centre of what is there: a token belongs to
+    the nearest of the sprites that reach it.
     """
     kinds = np.full((grid, grid), len(KINDS))
     colours = np.full((grid, grid), len(HUES))
+    ways = np.zeros((grid, grid, 2), np.float32)
+    nearest = np.full((grid, grid), np.inf)
     middle = (np.arange(grid) + 0.5) / grid
     for sprite in scene.sprites:
-        x, y = sprite.centre_at(seconds)
-        near = np.maximum(abs(middle[None, :] - x), abs(middle[:, None] - y)) < max(
-            sprite.radius * 0.7, 0.5 / grid
+        share = scene.visible(sprite, seconds)
+        (x, y), (wide, high) = sprite.centre_at(seconds), sprite.half
+        dx, dy = np.broadcast_arrays(x - middle[None, :], y - middle[:, None])
+        far = np.hypot(dx, dy)
+        reached = (abs(dx) < max(wide * 0.75, 0.51 / grid)) & (
+            abs(dy) < max(high * 0.75, 0.51 / grid)
         )
-        kinds[near] = KINDS.index(sprite.kind)
-        colours[near] = HUES.index(sprite.colour)
-    return kinds.flatten(), colours.flatten()
+        mine = reached & (far < nearest)
+        if share <= GONE:
+            continue
+        sure = share >= PLAIN
+        kinds[mine] = KINDS.index(sprite.kind) if sure else UNSURE
+        colours[mine] = HUES.index(sprite.colour) if sure else UNSURE
+        ways[mine] = np.stack((dx, dy), axis=-1)[mine]
+        nearest[mine] = far[mine]
+    return kinds.flatten(), colours.flatten(), ways.reshape(-1, 2)
 
 
-def draw_pictures(rng: np.random.Generator, count: int, *, side: int, grid: int) -> Pictures:
-    """So many pictures of new scenes with their labels."""
-    images, kinds, colours = [], [], []
-    for _ in range(count):
-        scene, seconds = draw_scene(rng), float(rng.uniform(0, 10))
-        images.append(photograph(rng, scene, seconds, side))
-        kind, colour = token_labels(scene, seconds, grid)
-        kinds.append(kind)
-        colours.append(colour)
+def draw_pictures(
+    rng: np.random.Generator, scenes: int, pairs: Sequence[Pair], *, side: int, grid: int
+) -> Pictures:
+    """LOOKS pictures of each of so many new scenes, with their labels."""
+    images: list[npt.NDArray[np.uint8]] = []
+    labels = []
+    for _ in range(scenes):
+        scene = draw_scene(rng, pairs)
+        moments = np.sort(rng.uniform(0, SCENE_S, size=LOOKS)).tolist()
+        images += film(rng, scene, moments, side)
+        labels += [token_labels(scene, moment, grid) for moment in moments]
+    kinds, colours, ways = (np.stack(part) for part in zip(*labels, strict=True))
     return Pictures(
-        to_pixels(np.stack(images)),
-        torch.from_numpy(np.stack(kinds)),
-        torch.from_numpy(np.stack(colours)),
+        torch.from_numpy(np.stack(images)),
+        torch.from_numpy(kinds),
+        torch.from_numpy(colours),
+        torch.from_numpy(ways),
     )
 
 
 class PicturePool:
-    """A rolling pool: every draw replaces the oldest few pictures by new ones and takes a batch at random from the rest.
+    """A rolling pool: with every step a block of new pictures takes the place of the oldest one, and a batch is taken at random.
 
-    Drawing is as dear as learning on two cores; so a picture is seen a few times before it goes.
+    Drawing is as dear as learning on two cores; so a picture is seen some times before it goes. Block number n follows
+    from (seed, n), so the pool of any step can be made again.
     """
 
-    def __init__(self, rng: np.random.Generator, size: int, *, side: int, grid: int) -> None:
-        self._rng, self._side, self._grid, self._next = rng, side, grid, 0
-        self._pool = draw_pictures(rng, size, side=side, grid=grid)
+    def __init__(
+        self, seed: int, pairs: Sequence[Pair], *, blocks: int, scenes: int, side: int, grid: int
+    ) -> None:
+        self._seed, self._pairs, self._blocks = seed, pairs, blocks
+        self._scenes, self._side, self._grid = scenes, side, grid
+        self._pool: Pictures | None = None
+        self._next = 0
 
-    def draw(self, count: int, fresh: int) -> Pictures:
-        """A batch of `count` pictures after `fresh` new ones came in."""
-        new = draw_pictures(self._rng, fresh, side=self._side, grid=self._grid)
-        size = len(self._pool.kinds)
-        places = torch.arange(self._next, self._next + fresh) % size
-        self._next = (self._next + fresh) % size
-        for old, fill in (
-            (self._pool.pixels, new.pixels),
-            (self._pool.kinds, new.kinds),
-            (self._pool.colours, new.colours),
+    def batch(self, step: int, count: int) -> Pictures:
+        """The batch of a step; the pool then holds the blocks step .. step + blocks - 1."""
+        if self._pool is None:
+            self._next = step
+        while self._next < step + self._blocks:
+            self._put(self._next, self._block(self._next))
+            self._next += 1
+        assert self._pool is not None and self._next == step + self._blocks, "steps must follow"
+        rng = np.random.default_rng((self._seed, 1, step))
+        size = self._blocks * self._scenes * LOOKS
+        return self._pool.take(torch.from_numpy(rng.integers(size, size=count)))
+
+    def _block(self, number: int) -> Pictures:
+        rng = np.random.default_rng((self._seed, 0, number))
+        return draw_pictures(rng, self._scenes, self._pairs, side=self._side, grid=self._grid)
+
+    def _put(self, number: int, block: Pictures) -> None:
+        size = self._scenes * LOOKS
+        if self._pool is None:
+            self._pool = block.take(torch.arange(size).repeat(self._blocks))
+        start = number % self._blocks * size
+        for pool, new in (
+            (self._pool.images, block.images),
+            (self._pool.kinds, block.kinds),
+            (self._pool.colours, block.colours),
+            (self._pool.ways, block.ways),
         ):
-            old[places] = fill
-        chosen = torch.from_numpy(self._rng.integers(size, size=count))
-        return Pictures(
-            self._pool.pixels[chosen], self._pool.kinds[chosen], self._pool.colours[chosen]
-        )
+            pool[start : start + size] = new
 
 
-def to_pixels(images: npt.NDArray[np.uint8]) -> Tensor:
+def to_pixels(images: Tensor) -> Tensor:
     """RGB pictures (B, S, S, 3) uint8 -> the tower's input (B, 3, S, S) in -1..1."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
+    return images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
 
 
 def frame_tokens(model: LlavaOnevisionForConditionalGeneration, pixels: Tensor) -> Tensor:
@@ -132,88 +165,77 @@ def frame_tokens(model: LlavaOnevisionForConditionalGeneration, pixels: Tensor) 
 
 
 class Probe(nn.Module):
-    """The two linear readers of a token."""
+    """The linear readers of a token."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
         self.kind = nn.Linear(hidden, len(KINDS) + 1)
         self.colour = nn.Linear(hidden, len(HUES) + 1)
+        self.way = nn.Linear(hidden, 2)
 
-    def loss(self, tokens: Tensor, pictures: Pictures) -> Tensor:
-        """Cross-entropy over all tokens, those with something on them weighted as much as all the empty ones together."""
-        there = pictures.kinds < len(KINDS)
-        weight = torch.where(there, 0.5 / there.sum(), 0.5 / (~there).sum())
-        kind = nn.functional.cross_entropy(
-            self.kind(tokens).float().flatten(0, 1), pictures.kinds.flatten(), reduction="none"
+    def losses(self, tokens: Tensor, pictures: Pictures) -> tuple[Tensor, dict[str, float]]:
+        """The loss, tokens with something on them weighted as much as all the empty ones together, and the shares of tokens on
+        sprites whose kind, and whose colour, is read right.
+        """
+        there = (pictures.kinds >= 0) & (pictures.kinds < len(KINDS))
+        empty = pictures.kinds == len(KINDS)
+        weight = torch.where(there, 0.5 / there.sum(), 0.0) + torch.where(
+            empty, 0.5 / empty.sum(), 0.0
         )
-        colour = nn.functional.cross_entropy(
-            self.colour(tokens).float().flatten(0, 1), pictures.colours.flatten(), reduction="none"
-        )
-        return ((kind + colour) * weight.flatten()).sum()
+        said = [head(tokens).float() for head in (self.kind, self.colour)]
+        loss = tokens.new_zeros((), dtype=torch.float32)
+        for logits, labels in zip(said, (pictures.kinds, pictures.colours), strict=True):
+            each = nn.functional.cross_entropy(
+                logits.flatten(0, 1), labels.flatten(), reduction="none", ignore_index=UNSURE
+            )
+            loss = loss + (each * weight.flatten()).sum()
+        way = self.way(tokens).float() - pictures.ways
+        loss = loss + 40 * (way.square().sum(-1) * weight)[there].sum()
+        with torch.no_grad():
+            kind, colour = (
+                float((logits.argmax(-1) == labels)[there].float().mean())
+                for logits, labels in zip(said, (pictures.kinds, pictures.colours), strict=True)
+            )
+            off = float(way[there].square().mean().sqrt())
+        return loss, {"loss": float(loss.detach()), "kind": kind, "colour": colour, "off": off}
 
-    @torch.no_grad()
-    def accuracy(self, tokens: Tensor, pictures: Pictures) -> tuple[float, float]:
-        """The share of sprites whose kind, and whose colour, is read right from the token they are centred on."""
-        there = pictures.kinds < len(KINDS)
-        kind = (self.kind(tokens).argmax(-1) == pictures.kinds)[there].float().mean()
-        colour = (self.colour(tokens).argmax(-1) == pictures.colours)[there].float().mean()
-        return float(kind), float(colour)
 
-
-def cosine(step: int, steps: int, peak: float, warmup: int = 50) -> float:
-    """Learning rate at a step: linear warm-up, then a cosine down to 2 % of the peak."""
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    return peak * (
-        0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
-    )
+def seeing_parameters(
+    model: LlavaOnevisionForConditionalGeneration,
+) -> Iterable[tuple[str, nn.Parameter]]:
+    """The tower's and the projector's, by name."""
+    for name, one in model.model.named_parameters():
+        if name.startswith(("vision_tower", "multi_modal_projector")):
+            yield name, one
 
 
 def train_vision(
     model: LlavaOnevisionForConditionalGeneration,
+    run: Run,
     *,
     steps: int,
     seed: int,
+    pairs: Sequence[Pair],
     batch: int = 96,
-    pool_size: int = 4096,
-    peak: float = 1.2e-3,
-    log: Callable[[str], None] = print,
+    peak: float = 2e-3,
 ) -> None:
     """Train tower and projector for so many steps; the rest of the model stays as it is."""
-    rng = np.random.default_rng(seed)
     side = model.config.vision_config.image_size
     grid = math.ceil(side // model.config.vision_config.patch_size / 2)
-    pool = PicturePool(rng, pool_size, side=side, grid=grid)
-    probe = Probe(model.config.text_config.hidden_size)
-    parameters = [
-        *model.model.vision_tower.parameters(),
-        *model.model.multi_modal_projector.parameters(),
-        *probe.parameters(),
-    ]
-    optimizer = torch.optim.AdamW(
-        parameters, lr=peak, betas=(0.9, 0.98), weight_decay=0.02, fused=True
-    )
-    began = time.monotonic()
-    for step in range(1, steps + 1):
-        for group in optimizer.param_groups:
-            group["lr"] = cosine(step, steps, peak)
-        pictures = pool.draw(batch, batch // 4)
-        with torch.autocast("cpu", torch.bfloat16):
-            tokens = frame_tokens(model, pictures.pixels)
-            loss = probe.loss(tokens, pictures)
-        descend(optimizer, parameters, loss)
-        if step % 50 == 0:
-            with torch.autocast("cpu", torch.bfloat16):
-                kind, colour = probe.accuracy(tokens.detach(), pictures)
-            minutes = (time.monotonic() - began) / 60
-            log(
-                f"vision step {step}/{steps} {minutes:.1f} min loss {loss.item():.3f} kind {kind:.3f} colour {colour:.3f}"
-            )
+    pool = PicturePool(seed, pairs, blocks=192, scenes=batch // 12, side=side, grid=grid)
+    whole = nn.ModuleDict({"model": model, "probe": Probe(model.config.text_config.hidden_size)})
+    whole.to(run.device)
+    probe = whole["probe"]
+    assert isinstance(probe, Probe)
+    named = [*seeing_parameters(model), *probe.named_parameters(prefix="embed_probe")]
+    descent = Descent(named)
 
+    def learn(step: int) -> dict[str, float]:
+        pictures = pool.batch(step, batch).to(run.device)
+        with run.autocast():
+            tokens = frame_tokens(model, to_pixels(pictures.images))
+            loss, figures = probe.losses(tokens, pictures)
+        descent.step(loss, cosine(step, steps, peak))
+        return figures
 
-def descend(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], loss: Tensor) -> None:
-    """One step down the gradient, its length clipped."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(parameters, 1.0)
-    optimizer.step()
+    run.stage("vision", whole, descent, steps, learn)
