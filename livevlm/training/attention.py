@@ -41,6 +41,9 @@ def plain_attention(
     if per_group > 1:
         key, value = (part.repeat_interleave(per_group, dim=1) for part in (key, value))
     mask = attention_mask
+    if mask is None and getattr(module, "is_causal", False):
+        # The library leaves the mask out where it expects the kernel to be causal by itself.
+        mask = torch.ones(tokens, tokens, dtype=torch.bool, device=query.device).tril()
     if mask is not None and mask.dtype == torch.bool:
         blocked = torch.zeros(mask.shape, dtype=value.dtype, device=mask.device)
         mask = blocked.masked_fill_(~mask, FORBIDDEN)

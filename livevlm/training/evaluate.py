@@ -149,15 +149,9 @@ def table(
     ]
     lines = ["| question | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
     cells = scores(seen, lambda one: f"{one.exchange.type} {one.frames}")
-    rows = [
-        (
-            type_,
-            _of(seen, lambda one, t=type_: one.exchange.type == t),
-            _of(unseen, lambda one, t=type_: one.exchange.type == t),
-        )
-        for type_ in TYPES
-    ]
-    rows.append(("refusals", _of(seen, _refused), _of(unseen, _refused)))
+    both = [scores(marked, lambda one: one.exchange.type) for marked in (seen, unseen)]
+    rows = [(type_, *(found.get(type_, Score()) for found in both)) for type_ in TYPES]
+    rows.append(("refusals", _refusals(seen), _refusals(unseen)))
     for name, all_, other in rows:
         by_length = [str(cells.get(f"{name} {length}", "")) for length in lengths]
         lines.append(
@@ -168,12 +162,10 @@ def table(
     return "\n".join(lines)
 
 
-def _of(marked: Iterable[Marked], chosen: Callable[[Marked], bool]) -> Score:
-    return sum((Score(int(one.right), 1) for one in marked if chosen(one)), Score())
-
-
-def _refused(one: Marked) -> bool:
-    return one.exchange.answer in REFUSALS
+def _refusals(marked: Iterable[Marked]) -> Score:
+    """Of the questions about what was never shown."""
+    refused = (one for one in marked if one.exchange.answer in REFUSALS)
+    return sum((Score(int(one.right), 1) for one in refused), Score())
 
 
 def _with_interval(score: Score) -> str:

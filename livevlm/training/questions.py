@@ -20,7 +20,7 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True, slots=True)
 class Footage:
-    """A stream: per frame its view, the number of the shot that it belongs to, and the text of its time, if the stream has any."""
+    """A stream: per frame its view, the number of its shot, and the text of its time, if the stream has any."""
 
     views: Sequence[View]
     shots: Sequence[int]

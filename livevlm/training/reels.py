@@ -19,8 +19,10 @@ from livevlm.training.questions import Exchange, Footage, Rng, draw_exchange
 ASKABLE = NOW | PAST
 # How often each type is asked, beside 1 for the others: what is hard is asked more.
 WEIGHTS = {
-    "now_count": 2.0, "now_moving": 2.0, "now_describe": 2.0, "now_is": 1.5, "now_shape": 0.7, "now_digit": 0.7, "now_thing": 0.7,
-    "past_colour": 2.0, "past_thing": 2.0, "past_sign": 1.5, "past_did": 4.0, "past_first": 2.5, "past_next": 2.5, "past_when": 2.5,
+    "now_count": 2.0, "now_moving": 2.0, "now_describe": 2.0, "now_is": 1.5,
+    "now_shape": 0.7, "now_digit": 0.7, "now_thing": 0.7,
+    "past_colour": 2.0, "past_thing": 2.0, "past_sign": 1.5, "past_did": 4.0,
+    "past_first": 2.5, "past_next": 2.5, "past_when": 2.5,
 }  # fmt: skip
 # How many frames a shot lasts: (share, from, below).
 LASTING = ((0.7, 1, 7), (0.25, 6, 16), (0.05, 12, 65))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -73,9 +74,9 @@ class Run:
                 last = step == steps
                 if step % LOG_EVERY == 0 or last:
                     spent = minutes + (time.monotonic() - began) / 60
-                    count = (step - 1) % LOG_EVERY + 1
-                    self._report(name, step, steps, spent, {k: v / count for k, v in sums.items()})
-                    sums.clear()
+                    means = {key: fmean(values) for key, values in figures.items()}
+                    self._report(name, step, steps, spent, means)
+                    figures.clear()
                 if step % self.save_every == 0 or last:
                     spent = minutes + (time.monotonic() - began) / 60
                     self._save(snapshot, model, descent, step, spent)

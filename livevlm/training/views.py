@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from streams.scene import Scene
 from streams.staging import Pair
@@ -82,7 +83,7 @@ def relation_of(one: Thing, other: Thing) -> str | None:
 
 def motion_of(track: Sequence[Thing]) -> str | None:
     """Which way a thing went over successive frames: "left", "right", "up", "down" or "still"; None if unclear."""
-    steps = [(b.x - a.x, b.y - a.y) for a, b in zip(track, track[1:], strict=False)]
+    steps = [(b.x - a.x, b.y - a.y) for a, b in pairwise(track)]
     if all(abs(dx) < RESTS and abs(dy) < RESTS for dx, dy in steps):
         return "still"
     for way, sign, axis in (("left", -1, 0), ("right", 1, 0), ("up", -1, 1), ("down", 1, 1)):
