@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -21,7 +22,7 @@ def through_codec(images: Sequence[Image], codec: str, loss: float, fps: int = 1
     level = str(round(low + loss * (high - low)))
     encoder = av.CodecContext.create(codec, "w")
     assert isinstance(encoder, av.VideoCodecContext)
-    encoder.width, encoder.height, encoder.framerate = width, height, fps
+    encoder.width, encoder.height, encoder.framerate = width, height, Fraction(fps)
     encoder.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     encoder.thread_count = 1
     if key == "qmin":

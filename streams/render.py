@@ -65,7 +65,7 @@ def _mix(scene: Scene, width: int, height: int) -> npt.NDArray[np.float32]:
     y = np.linspace(0, 1, height, dtype=np.float32)[:, None]
     repeats = 5 + scene.grain_seed % 6
     if scene.texture == "gradient":
-        return (x + y) / 2
+        return ((x + y) / 2).astype(np.float32)
     if scene.texture == "stripes":
         return ((x * repeats) % 1 > 0.5).astype(np.float32)
     if scene.texture == "bars":
@@ -141,7 +141,8 @@ def turned(sprite: Sprite) -> npt.NDArray[np.float64]:
     """The outline of a shape in a box from -1 to 1, turned by its angle: (N, 2)."""
     angle = np.deg2rad(sprite.angle)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    return np.array(_outline(sprite.kind)) @ turn
+    outline: npt.NDArray[np.float64] = np.array(_outline(sprite.kind)) @ turn
+    return outline
 
 
 def _fixed(point: Centre) -> tuple[int, int]:

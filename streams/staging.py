@@ -57,7 +57,7 @@ def _different(rng: Rng, pairs: Sequence[Pair], count: int) -> list[Pair]:
     """So many pairs, no kind and no colour twice, at most one of them a sign."""
     taken: list[Pair] = []
     while len(taken) < count:
-        kind, colour = pairs[rng.integers(len(pairs))]
+        kind, colour = pairs[int(rng.integers(len(pairs)))]
         fresh = all(kind != one and colour != other for one, other in taken)
         if fresh and not (kind in SIGNS and any(one in SIGNS for one, _ in taken)):
             taken.append((kind, colour))

@@ -149,8 +149,10 @@ def table(
     ]
     lines = ["| question | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
     cells = scores(seen, lambda one: f"{one.exchange.type} {one.frames}")
-    both = [scores(marked, lambda one: one.exchange.type) for marked in (seen, unseen)]
-    rows = [(type_, *(found.get(type_, Score()) for found in both)) for type_ in TYPES]
+    of_seen, of_unseen = (
+        scores(marked, lambda one: one.exchange.type) for marked in (seen, unseen)
+    )
+    rows = [(type_, of_seen.get(type_, Score()), of_unseen.get(type_, Score())) for type_ in TYPES]
     rows.append(("refusals", _refusals(seen), _refusals(unseen)))
     for name, all_, other in rows:
         by_length = [str(cells.get(f"{name} {length}", "")) for length in lengths]

@@ -100,7 +100,7 @@ def reading_parameters(
     model: LlavaOnevisionForConditionalGeneration,
 ) -> Iterable[tuple[str, nn.Parameter]]:
     """The text model's, by name."""
-    return model.model.language_model.named_parameters(prefix="language_model")
+    yield from model.model.language_model.named_parameters(prefix="language_model")
 
 
 def _lesson_loss(

@@ -110,7 +110,7 @@ def yes_no(
     if asked and rng.random() < 0.5:
         return asked_thing(rng, sorted(asked)[rng.integers(len(asked))]), "yes"
     for _ in range(8):
-        kind, colour = near[rng.integers(len(near))] if near else ("star", "red")
+        kind, colour = near[int(rng.integers(len(near)))] if near else ("star", "red")
         choice = rng.random()
         if choice < 0.45:
             colour = pick(rng, list(COLOURS))

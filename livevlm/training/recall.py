@@ -104,7 +104,8 @@ class RecallLoss(nn.Module):
         for layer, (query, key) in enumerate(zip(queries, keys, strict=True)):
             mean = torch.einsum("qt,qtd->qd", weight, query.float())
             pooled = mean.view(len(mean), self._kv_heads, -1, self._head_dim).mean(2).flatten(1)
-            pages = key[:, in_frames].float().unflatten(1, (frames, -1)).mean(2)
+            by_frame: Tensor = key[:, in_frames].float().unflatten(1, (frames, -1))  # type: ignore[no-untyped-call]
+            pages = by_frame.mean(2)
             products = torch.einsum("qd,qfd->qf", pooled, pages[lookups.streams])
             logs = (products * self.scale[layer].exp()).log_softmax(1)
             losses.append(-(logs * lookups.held).sum(1).mean())
