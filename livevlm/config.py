@@ -110,6 +110,9 @@ class IngestConfig(Section):
     similarity: float = _setting(
         0.0, "drop tokens this similar (cosine) to the frame before; 0: keep all", ge=0, le=1
     )
+    timestamps: bool = _setting(
+        False, "put each frame's stream time before it as text, as 0:12:05; up to 99:59:59"
+    )
     mailbox_frames: int = _setting(16, "frames that may wait for the model, per stream", ge=1)
 
 

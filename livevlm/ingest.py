@@ -10,6 +10,7 @@ import torch
 from livevlm.backbone import Backbone
 from livevlm.decoder import ChunkPast
 from livevlm.messages import AsOf
+from livevlm.timestamps import Timestamps
 from livevlm.tokens import FrameTokens
 from livevlm.vision import FrameEncoder
 from memory import KVBlock, StreamMemory
@@ -33,9 +34,14 @@ class StreamIngest:
         *,
         score_queries: int,
         stage: Stage,
+        timestamps: Timestamps | None = None,
     ) -> None:
+        """timestamps: if given, the text of its time stands in front of each frame; the memory must have been built with
+        room for it.
+        """
         self._backbone, self.memory, self._encoder = backbone, memory, encoder
         self._score_queries, self._stage = score_queries, stage
+        self.timestamps = timestamps
         self.as_of: AsOf | None = None
         self.frames_encoded = 0
 
@@ -45,7 +51,13 @@ class StreamIngest:
         began = time.monotonic()
         tokens = self._encoder.encode(frames)
         seen = time.monotonic()
-        block = prefill(self._backbone, self.memory, tokens, self._score_queries)
+        block = prefill(
+            self._backbone,
+            self.memory,
+            tokens,
+            self._score_queries,
+            timestamps=self.timestamps,
+        )
         filled = time.monotonic()
         self.memory.append(block)
         self._stage("vision", seen - began)
@@ -56,12 +68,24 @@ class StreamIngest:
 
 
 def prefill(
-    backbone: Backbone, memory: StreamMemory, tokens: Sequence[FrameTokens], score_queries: int
+    backbone: Backbone,
+    memory: StreamMemory,
+    tokens: Sequence[FrameTokens],
+    score_queries: int,
+    *,
+    timestamps: Timestamps | None = None,
 ) -> KVBlock:
-    """One chunk of frames over everything that the memory holds -> their keys and values, and the last queries for scoring."""
+    """One chunk of frames over everything that the memory holds -> their keys and values, and the last queries for scoring.
+
+    With timestamps each frame begins with the text of its time, and those tokens are its own.
+    """
     past = ChunkPast(memory.context(), backbone.rope, score_queries)
-    backbone.forward(torch.cat([frame.embeds for frame in tokens]), past)
-    counts = torch.tensor([len(frame.embeds) for frame in tokens])
+    parts = [
+        [frame.embeds] if timestamps is None else [timestamps.embeds(frame.pts_s), frame.embeds]
+        for frame in tokens
+    ]
+    backbone.forward(torch.cat([part for frame in parts for part in frame]), past)
+    counts = torch.tensor([sum(len(part) for part in frame) for frame in parts])
 
     def each(values: list[float], dtype: torch.dtype) -> torch.Tensor:
         return torch.tensor(values, dtype=dtype).repeat_interleave(counts)

@@ -10,6 +10,7 @@ import torch
 from livevlm.backbone import Backbone
 from livevlm.decoder import ChunkPast
 from livevlm.errors import ConfigError
+from livevlm.timestamps import Timestamps
 from memory import (
     BucketBy,
     IndexKind,
@@ -39,7 +40,9 @@ REKV_BLOCKS = 64
 class MemoryRecipe:
     """A memory's settings; the configuration's table `[memory]` says what each means.
 
-    budget_tokens: 0 is as many as the model was trained to read, but not more than LiveVLM's 12 000.
+    budget_tokens: 0 is as many as the model was trained to read, but not more than LiveVLM's 12 000. timestamps: frames
+    begin with the text of their time, `[ingest] timestamps`: room for it is kept, and frames need not be equally long.
+    ReKV's blocks are frames of one length, so the two exclude each other.
     """
 
     budget_tokens: int = 0
@@ -53,6 +56,7 @@ class MemoryRecipe:
     top_ratio: float = 0.25
     bucket_by: str = "stream"
     index: str = "auto"
+    timestamps: bool = False
 
     def __post_init__(self) -> None:
         _known("memory.retention", self.retention, RETENTIONS)
@@ -63,11 +67,20 @@ class MemoryRecipe:
             raise ConfigError(
                 'memory.reader = "rekv" reads a memory that keeps everything: set memory.retention = "full"'
             )
+        if self.reader == "rekv" and self.timestamps:
+            raise ConfigError(
+                'memory.reader = "rekv" reads blocks of one frame, which must be equally long, and ingest.timestamps '
+                'makes them differ: set ingest.timestamps = false, or memory.reader = "full" or "par"'
+            )
 
     def build(
         self, backbone: Backbone, *, prompt: str, frame_tokens: int, chunk_frames: int
     ) -> StreamMemory:
-        """An empty memory with the prompt pinned in it."""
+        """An empty memory with the prompt pinned in it. frame_tokens: the most that a picture becomes, its timestamp not
+        counted.
+        """
+        if self.timestamps:
+            frame_tokens += Timestamps(backbone.codec, backbone.embed).max_tokens
         rekv = self.reader == "rekv"
         pinned = prompt_block(backbone, prompt)
         exact = (self.short_term_frames + chunk_frames) * frame_tokens

@@ -29,6 +29,7 @@ _SETTINGS = {
     "retention": ("memory", "retention"),
     "budget_tokens": ("memory", "budget_tokens"),
     "model": ("model", "name"),
+    "timestamps": ("ingest", "timestamps"),
 }
 
 
@@ -70,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--retention", metavar="NAME", help="what stays when the budget is full")
     parser.add_argument("--budget-tokens", metavar="N", help="long-term tokens")
     parser.add_argument("--model", metavar="M", help="bundled, a folder, or a Hugging Face name")
+    parser.add_argument(
+        "--timestamps",
+        action="store_const",
+        const="true",
+        help="put each frame's stream time before it as text",
+    )
     parser.add_argument(
         "--speed", type=_speed, default="max", metavar="X", help="max, or times real time"
     )

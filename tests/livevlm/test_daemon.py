@@ -240,6 +240,7 @@ def test_every_setting_reaches_its_part() -> None:
         "ingest.chunk_frames=7",
         "ingest.tokens_per_frame=9",
         "ingest.similarity=0.5",
+        "ingest.timestamps=true",
         "memory.budget_tokens=999",
         "memory.index=exact",
         "answer.system_prompt=Be brief.",
@@ -253,7 +254,7 @@ def test_every_setting_reaches_its_part() -> None:
     engine, server = engine_options(config), server_options(config)
     assert (engine.chunk_frames, engine.tokens_per_frame, engine.similarity) == (7, 9, 0.5)
     assert (engine.system_prompt, engine.max_waiting) == ("Be brief.", 3)
-    assert engine.memory == MemoryRecipe(budget_tokens=999, index="exact")
+    assert engine.memory == MemoryRecipe(budget_tokens=999, index="exact", timestamps=True)
     assert (server.max_message_bytes, server.max_questions_per_client) == (2048, 2)
     assert server.allowed_origins == {"https://a.example"}
     assert (server.defaults.max_tokens, server.defaults.temperature) == (4, 0.7)

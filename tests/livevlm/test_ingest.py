@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
-from livevlm.ingest import StreamIngest
+import pytest
+import torch
+
+from livevlm.backbone import Backbone
+from livevlm.decoder import ChunkPast
+from livevlm.ingest import StreamIngest, prefill
 from livevlm.reducer import make_reducer
 from livevlm.remembering import MemoryRecipe
+from livevlm.timestamps import Timestamps, clock_text
+from livevlm.tokens import FrameTokens
 from livevlm.toy import ToyBackbone
 from livevlm.vision import FrameEncoder
 from memory import KVBlock, StreamMemory
-from tests.livevlm.tiny import frames
+from streams import Frame
+from tests.livevlm.tiny import backbone, frames
 
 
 def ingest(
-    memory: StreamMemory, toy: ToyBackbone, *, score_queries: int, spent: list[str]
+    memory: StreamMemory,
+    toy: ToyBackbone,
+    *,
+    score_queries: int,
+    spent: list[str],
+    timestamps: Timestamps | None = None,
 ) -> StreamIngest:
     """A stream's write path on the toy."""
     encoder = FrameEncoder(toy, make_reducer(toy.own_grid, tokens=0, similarity=0.0))
@@ -24,6 +37,7 @@ def ingest(
         encoder,
         score_queries=score_queries,
         stage=lambda name, _seconds: spent.append(name),
+        timestamps=timestamps,
     )
 
 
@@ -48,3 +62,94 @@ def test_a_chunk_becomes_one_block_with_its_times_and_scoring_queries(
     assert made.as_of is not None
     assert (made.as_of.stream_s, made.as_of.utc, made.frames_encoded) == (2.0, 1002.0, 3)
     assert spent == ["vision", "prefill", "compress"]
+
+
+def shown(count: int, *, from_s: float) -> list[Frame]:
+    """Random pictures, one a second from a stream time on."""
+    return [
+        replace(frame, pts_s=from_s + number)
+        for number, frame in enumerate(frames(count, size=(64, 64)))
+    ]
+
+
+def encoded(model: Backbone, count: int) -> list[FrameTokens]:
+    """Random pictures as the model sees them."""
+    encoder = FrameEncoder(model, make_reducer(model.own_grid, tokens=0, similarity=0.0))
+    return encoder.encode(frames(count, size=model.frame_size))
+
+
+MODELS = [ToyBackbone, lambda: backbone(torch.float32)]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=["toy", "tiny"])
+@pytest.mark.parametrize("stamped", [True, False])
+@torch.inference_mode()
+def test_a_chunk_is_what_prefilling_by_hand_gives(model: type[ToyBackbone], stamped: bool) -> None:
+    """The text of its time stands before each frame; without timestamps there are the frames alone, bit for bit."""
+    made = model()
+    tokens = encoded(made, 3)
+    frame_tokens = len(tokens[0].embeds)
+    memory = MemoryRecipe(budget_tokens=96, timestamps=stamped).build(
+        made, prompt="p", frame_tokens=frame_tokens, chunk_frames=3
+    )
+    timestamps = Timestamps(made.codec, made.embed) if stamped else None
+    block = prefill(made, memory, tokens, 5, timestamps=timestamps)
+    rows, numbers = [], list[int]()
+    for frame in tokens:
+        text = made.codec.encode(f"0:00:0{frame.number}") if stamped else []
+        rows += [made.embed(text)] if stamped else []
+        rows.append(frame.embeds)
+        numbers += [frame.number] * (len(text) + frame_tokens)
+    past = ChunkPast(memory.context(), made.rope, 5)
+    made.forward(torch.cat(rows), past)
+    assert torch.equal(block.keys, past.keys)
+    assert torch.equal(block.values, past.values)
+    assert torch.equal(block.queries, past.queries)
+    assert block.frames.tolist() == numbers
+    assert block.times.tolist() == [float(number) for number in numbers]
+    assert block.utcs.tolist() == [1000.0 + number for number in numbers]
+
+
+def test_the_memory_holds_a_timestamp_as_part_of_its_frame() -> None:
+    """Tiers are counted in whole frames, their text included, and recalled tokens carry their frame's time and number."""
+    toy = ToyBackbone()
+    memory = MemoryRecipe(budget_tokens=460, short_term_frames=4, timestamps=True).build(
+        toy, prompt="p", frame_tokens=16, chunk_frames=3
+    )
+    made = ingest(
+        memory, toy, score_queries=5, spent=[], timestamps=Timestamps(toy.codec, toy.embed)
+    )
+    for start in (0, 3):
+        made.add(shown(3, from_s=float(start)))
+    each = len("0:00:00") + 16
+    assert (memory.tiers.long, memory.tiers.short) == (2 * each, 4 * each)
+    numbers = memory.frames[:, memory.tiers.prompt :]
+    assert numbers.tolist() == [[frame for frame in range(6) for _ in range(each)]] * 2
+    recall = memory.recall(torch.ones(2, 4, 1, 12))
+    assert torch.equal(
+        recall.times[:, recall.tiers.prompt :], recall.frames[:, recall.tiers.prompt :].double()
+    )
+
+
+@pytest.mark.parametrize("boundary_s", [36_000, 360_000])
+@pytest.mark.parametrize("chunk", [1, 4])
+def test_budgets_hold_when_texts_change_their_length(boundary_s: int, chunk: int) -> None:
+    """At 10:00:00 frames become one token longer, at 100:00:00 they lose their text; the tiers and bytes stay bounded."""
+    toy = ToyBackbone()
+    memory = MemoryRecipe(budget_tokens=96, short_term_frames=4, timestamps=True).build(
+        toy, prompt="p", frame_tokens=16, chunk_frames=chunk
+    )
+    made = ingest(
+        memory, toy, score_queries=5, spent=[], timestamps=Timestamps(toy.codec, toy.embed)
+    )
+    device_bytes = memory.stats().device_bytes
+    seen = list[int]()
+    for start in range(boundary_s - 8, boundary_s + 12, chunk):
+        made.add(shown(chunk, from_s=float(start)))
+        for at_s in range(start, start + chunk):
+            text = clock_text(at_s)
+            seen.append(16 + (len(text) if len(text) <= 8 else 0))
+        assert memory.tiers.long == min(96, sum(seen[:-4]))
+        assert memory.tiers.short == sum(seen[-4:])
+    assert len(set(seen)) == 2
+    assert memory.stats().device_bytes == device_bytes

@@ -51,6 +51,19 @@ def test_a_question_sees_exactly_what_was_shown_up_to_its_time() -> None:
     assert all(a.status in ("completed", "incomplete") for a in found)
 
 
+@pytest.mark.parametrize(("timestamps", "each"), [(False, 16), (True, 16 + len("0:00:00"))])
+def test_timestamps_are_tokens_of_their_frames(timestamps: bool, each: int) -> None:
+    """With the setting a frame costs its text too, and the evidence still names frames."""
+    config = Config(ingest=IngestConfig(chunk_frames=3, timestamps=timestamps))
+    feed = Feed(frames(10))
+    engine = build_engine(ToyBackbone(), config, [stream_of(feed, "frames")], Metrics())
+    ((_, answer),) = replay(engine, feed, [ask(math.inf)])
+    (stream,) = engine.streams()
+    assert stream.memory_tokens == {"prompt": 1, "short": 8 * each, "long": 2 * each}
+    assert answer.evidence
+    assert all(0 <= one.from_s <= one.to_s <= 9 for one in answer.evidence)
+
+
 def test_questions_are_answered_in_the_order_of_their_times() -> None:
     """However they were given."""
     feed = Feed(frames(6))
@@ -193,6 +206,24 @@ def test_the_verb_prints_the_same_answers_every_time(capsys: pytest.CaptureFixtu
         for line in lines:
             del line["timings"]
     assert runs[0] == runs[1]
+
+
+def test_timestamps_come_by_flag_and_by_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Both put the times before the frames, and so the model reads something else than without."""
+    file = tmp_path / "my.toml"
+    file.write_text("version = 1\n[ingest]\ntimestamps = true\n")
+    words = (VIDEO, "--ask", "what?", "--set", "answer.max_tokens=4", "--json")
+    read = []
+    for more in ((), ("--timestamps",), ("-c", str(file))):
+        code, out, _ = run(capsys, *words, *more)
+        assert code == 0
+        line = json.loads(out)
+        read.append((line["evidence"], line["text"]))
+    without, flag, config = read
+    assert flag == config
+    assert flag != without
 
 
 def test_the_verb_prints_for_people(capsys: pytest.CaptureFixture[str]) -> None:
