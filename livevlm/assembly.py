@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from livevlm.backbone import Backbone
 from livevlm.config import Config
 from livevlm.engine import Engine, EngineOptions, EngineStream
-from livevlm.ingest import StreamIngest
 from livevlm.metrics import Metrics
 from livevlm.models import load_backbone
 from livevlm.remembering import MemoryRecipe
 from livevlm.service.options import DEFAULTS, AskOptions
 from livevlm.service.server import ServerOptions
-from livevlm.timestamps import Timestamps
 
 
 def build_backbone(config: Config) -> Backbone:
@@ -26,17 +24,7 @@ def build_engine(
     backbone: Backbone, config: Config, streams: Sequence[EngineStream], metrics: Metrics
 ) -> Engine:
     """The engine, with an empty memory a stream. Raises ConfigError where the settings fit no memory."""
-    kind = _StampingEngine if config.ingest.timestamps else Engine
-    return kind(backbone, streams=streams, options=engine_options(config), metrics=metrics)
-
-
-class _StampingEngine(Engine):
-    """An engine whose frames begin with the text of their time; its step is the same."""
-
-    def _ingest(self) -> StreamIngest:
-        ingest = super()._ingest()
-        ingest.timestamps = Timestamps(self._backbone.codec, self._backbone.embed)
-        return ingest
+    return Engine(backbone, streams=streams, options=engine_options(config), metrics=metrics)
 
 
 def engine_options(config: Config) -> EngineOptions:

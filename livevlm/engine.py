@@ -22,6 +22,7 @@ from livevlm.messages import AsOf, Question, Sink, Status, StreamStatus
 from livevlm.metrics import Metrics
 from livevlm.reducer import make_reducer
 from livevlm.remembering import MemoryRecipe
+from livevlm.timestamps import Timestamps
 from livevlm.vision import FrameEncoder
 from memory import MemoryStats
 from streams import Frame, ReaderStatus
@@ -113,13 +114,15 @@ class Engine:
             frame_tokens=reducer.most,
             chunk_frames=options.chunk_frames,
         )
-        encoder = FrameEncoder(self._backbone, reducer)
+        backbone = self._backbone
+        stamped = options.memory.timestamps
         return StreamIngest(
-            self._backbone,
+            backbone,
             memory,
-            encoder,
+            FrameEncoder(backbone, reducer),
             score_queries=options.memory.score_queries,
             stage=self._metrics.stage,
+            timestamps=Timestamps(backbone.codec, backbone.embed) if stamped else None,
         )
 
     # From any thread.

@@ -1,4 +1,4 @@
-"""`livevlm models`: list the models known by name, or write one of a real shape with random weights."""
+"""`livevlm models`: list the models known by name and how to get them, or write one of a real shape with random weights."""
 
 from __future__ import annotations
 
@@ -17,16 +17,21 @@ from livevlm.models import list_models
 from livevlm.models.checkpoint import SHAPES, build_model, save_checkpoint
 from livevlm.models.tokenizer import build_tokenizer
 
+FETCHING = """
+Name one with --model, or model.name in the configuration. Hub models are fetched at first use; to fetch one before:
+  hf download llava-hf/llava-onevision-qwen2-0.5b-ov-hf --local-dir MODEL && livevlm serve --model ./MODEL
+Any other checkpoint of the LLaVA-OneVision class works by its folder or its hub name."""
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def main(argv: Sequence[str]) -> int:
     """Run `list` or `synth`."""
     parser = parser_for("models", __doc__ or "")
-    verbs = parser.add_subparsers(required=True, metavar="{list,synth}")
-    listing = verbs.add_parser("list", help="models known by name; folders and hub names work too")
+    add_json(parser)
+    parser.set_defaults(run=_list)
+    verbs = parser.add_subparsers(metavar="{list,synth}")
+    listing = verbs.add_parser("list", help="models known by name (the default); folders work too")
     add_json(listing)
-    listing.set_defaults(run=_list)
     synth = verbs.add_parser("synth", help="write a checkpoint with random weights: for measuring")
     synth.add_argument("shape", choices=list(SHAPES), metavar="SHAPE", help=", ".join(SHAPES))
     synth.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
@@ -47,6 +52,7 @@ def _list(args: argparse.Namespace) -> int:
         return 0
     rows = [(m.name, f"{m.mebibytes:,.1f} MiB" if m.mebibytes else "-", m.note) for m in models]
     print_table(("MODEL", "WEIGHTS", "NOTE"), rows)
+    print(FETCHING)
     return 0
 
 

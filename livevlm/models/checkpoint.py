@@ -49,7 +49,7 @@ SHAPES = {
     "glance": Shape(
         image_size=96, patch_size=12, vision_hidden=192, vision_layers=5, vision_heads=6, vision_mlp=768,
         hidden=192, layers=5, heads=6, kv_heads=2, mlp=768, vocab=768, tied=True, rope_theta=10_000.0,
-        max_positions=1152,
+        max_positions=1280,
     ),
     "llava-onevision-0.5b": Shape(
         image_size=384, patch_size=14, vision_hidden=1152, vision_layers=26, vision_heads=16, vision_mlp=4304,

@@ -15,6 +15,14 @@ from livevlm.toy import ToyBackbone
 
 BUNDLED = "bundled"
 TOY = "toy"
+# What of the model hub fits: size and training, MiB of weights, and what for.
+HUB = (
+    ("0.5b-ov", 1705.0, "images, several images and video; runs on a CPU, slowly"),
+    ("0.5b-si", 1705.0, "the same before video was trained"),
+    ("7b-ov", 15318.0, "images, several images and video; for a GPU"),
+    ("7b-ov-chat", 15318.0, "the same, tuned to converse"),
+    ("7b-si", 15318.0, "the same before video was trained"),
+)
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -39,18 +47,12 @@ def list_models() -> list[Listing]:
         Listing(
             BUNDLED,
             round(weights.stat().st_size / 2**20, 1) if weights.exists() else 0.0,
-            "ships with the package; sees simple coloured shapes and digits",
+            "ships with the package; sees coloured shapes, digits and signs",
         ),
         Listing(TOY, 0.0, "random, for trying the daemon without weights; says nonsense"),
-        Listing(
-            "llava-hf/llava-onevision-qwen2-0.5b-ov-hf",
-            1705.0,
-            "from the model hub, fetched at first use",
-        ),
-        Listing(
-            "llava-hf/llava-onevision-qwen2-7b-ov-hf",
-            15318.0,
-            "from the model hub, fetched at first use",
+        *(
+            Listing(f"llava-hf/llava-onevision-qwen2-{name}-hf", mebibytes, note)
+            for name, mebibytes, note in HUB
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""Curves: the picture of a training, from its figures: `python -m livevlm.training.curves RUN/train.jsonl docs/training.svg`."""
+"""Curves: the picture of a training: `python -m livevlm.training.curves RUN/train.jsonl docs/training.svg`."""
 
 from __future__ import annotations
 
