@@ -41,6 +41,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="folder for the checkpoint, the snapshots and the log",
     )
     parser.add_argument("--vision-steps", type=int, default=5000)
+    parser.add_argument("--fresh-steps", type=int, default=2600, help="of vision, on new pictures")
     parser.add_argument("--language-steps", type=int, default=7000)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -66,7 +67,19 @@ def main(argv: list[str]) -> int:
     model = build_model(shape, tokenizer, torch.float32).train()
     use_plain_attention(model)
     seed = options.seed
-    train_vision(model, run, steps=options.vision_steps, seed=seed, pairs=SEEN)
+    steps, fresh = options.vision_steps, options.fresh_steps
+    probe = train_vision(model, run, steps=steps, seed=seed, pairs=SEEN)
+    train_vision(
+        model,
+        run,
+        steps=fresh,
+        seed=seed + 4,
+        pairs=SEEN,
+        name="fresh",
+        reuse=1,
+        peak=1.5e-3,
+        probe=probe,
+    )
     train_language(model, tokenizer, run, steps=options.language_steps, seed=seed + 1, pairs=SEEN)
     model.eval()
     seen = examine(model, tokenizer, run, seed=seed + 2, pairs=SEEN)

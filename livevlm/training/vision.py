@@ -216,17 +216,24 @@ def train_vision(
     steps: int,
     seed: int,
     pairs: Sequence[Pair],
+    name: str = "vision",
     batch: int = 96,
+    reuse: int = 4,
     peak: float = 2e-3,
-) -> None:
-    """Train tower and projector for so many steps; the rest of the model stays as it is."""
+    probe: Probe | None = None,
+) -> Probe:
+    """Train tower and projector for so many steps, with the probe of an earlier stage if there is one; returns the probe. The
+    rest of the model stays as it is.
+
+    reuse: how often a picture is seen, on average. Seeing pictures again is cheap and teaches fast, and in the end the tower
+    knows the pictures that it was shown better than new ones: so the last steps should not.
+    """
     side = model.config.vision_config.image_size
     grid = math.ceil(side // model.config.vision_config.patch_size / 2)
-    pool = PicturePool(seed, pairs, blocks=192, scenes=batch // 12, side=side, grid=grid)
-    whole = nn.ModuleDict({"model": model, "probe": Probe(model.config.text_config.hidden_size)})
-    whole.to(run.device)
-    probe = whole["probe"]
-    assert isinstance(probe, Probe)
+    fresh = batch // (reuse * LOOKS)
+    pool = PicturePool(seed, pairs, blocks=48 * reuse, scenes=fresh, side=side, grid=grid)
+    probe = probe or Probe(model.config.text_config.hidden_size)
+    whole = nn.ModuleDict({"model": model, "probe": probe}).to(run.device)
     named = [*seeing_parameters(model), *probe.named_parameters(prefix="embed_probe")]
     descent = Descent(named)
 
@@ -238,4 +245,5 @@ def train_vision(
         descent.step(loss, cosine(step, steps, peak))
         return figures
 
-    run.stage("vision", whole, descent, steps, learn)
+    run.stage(name, whole, descent, steps, learn)
+    return probe
