@@ -25,6 +25,7 @@ VERBS = {
     "probe": "what a source delivers: codec, size, frame rate, health",
     "models": "list models; make one of a real shape with random weights",
     "bench": "run a benchmark",
+    "eval": "ask a model about recordings of known content, and count what is right",
     "config": "show or check a configuration",
     "version": "versions of this program and of what it runs on",
 }

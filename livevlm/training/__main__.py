@@ -18,17 +18,9 @@ from livevlm.training.attention import use_plain_attention
 from livevlm.training.corpus import CLOCK, corpus
 from livevlm.training.evaluate import as_json, examine, table
 from livevlm.training.language import train_language
+from livevlm.training.pairing import SEEN, UNSEEN
 from livevlm.training.run import Run
 from livevlm.training.vision import train_vision
-from streams.scene import COLOURS, KINDS, PAIRS
-
-# Every eleventh pair of kind and colour is never shown in training.
-UNSEEN = tuple(
-    (kind, colour)
-    for kind, colour in PAIRS
-    if (KINDS.index(kind) + 3 * list(COLOURS).index(colour)) % 11 == 0
-)
-SEEN = tuple(pair for pair in PAIRS if pair not in UNSEEN)
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

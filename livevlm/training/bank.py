@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration
@@ -28,6 +29,22 @@ class Shots:
     views: list[list[View]]
 
 
+def film_scenes(
+    rng: np.random.Generator, scenes: int, pairs: Sequence[Pair], side: int
+) -> tuple[list[npt.NDArray[np.uint8]], list[list[View]]]:
+    """So many new scenes, filmed about once a second from some moment on: LOOKS pictures each, one after the other, and per
+    scene what they show.
+    """
+    images, views = [], []
+    for _ in range(scenes):
+        scene = draw_scene(rng, pairs)
+        apart = 1.0 if rng.random() < 0.6 else float(rng.uniform(0.75, 1.25))
+        moments = (rng.uniform(0, 1) + apart * np.arange(LOOKS)).tolist()
+        images += film(rng, scene, moments, side)
+        views.append([view_of(scene, moment) for moment in moments])
+    return images, views
+
+
 @torch.no_grad()
 def film_shots(
     model: LlavaOnevisionForConditionalGeneration,
@@ -36,15 +53,8 @@ def film_shots(
     scenes: int,
     pairs: Sequence[Pair],
 ) -> Shots:
-    """So many new scenes, filmed about once a second from some moment on."""
-    side = model.config.vision_config.image_size
-    images, views = [], []
-    for _ in range(scenes):
-        scene = draw_scene(rng, pairs)
-        apart = 1.0 if rng.random() < 0.6 else float(rng.uniform(0.75, 1.25))
-        moments = (rng.uniform(0, 1) + apart * np.arange(LOOKS)).tolist()
-        images += film(rng, scene, moments, side)
-        views.append([view_of(scene, moment) for moment in moments])
+    """So many new scenes, filmed and encoded."""
+    images, views = film_scenes(rng, scenes, pairs, model.config.vision_config.image_size)
     parts = []
     for start in range(0, len(images), BATCH):
         batch = torch.from_numpy(np.stack(images[start : start + BATCH])).to(run.device)

@@ -55,7 +55,7 @@ def draw_reels(
     chance /= chance.sum()
     drawn: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Footage, list[Exchange]]] = []
     while len(drawn) < count:
-        scenes, looks, cuts = _draw_shots(rng, frames, len(shots.views))
+        scenes, looks, cuts = draw_shots(rng, frames, len(shots.views))
         views = [shots.views[scene][look] for scene, look in zip(scenes, looks, strict=True)]
         footage = Footage(views, cuts, draw_stamps(rng, frames) if stamped else None)
         asked: list[Exchange] = []
@@ -75,7 +75,7 @@ def draw_reels(
     )
 
 
-def _draw_shots(
+def draw_shots(
     rng: Rng, frames: int, scenes: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], list[int]]:
     """Per frame the scene, the look (to and fro where a shot outlasts its looks), and the number of the shot."""
