@@ -34,7 +34,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--vision-steps", type=int, default=5000)
     parser.add_argument("--fresh-steps", type=int, default=2600, help="of vision, on new pictures")
-    parser.add_argument("--language-steps", type=int, default=7000)
+    parser.add_argument("--language-steps", type=int, default=5500)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16")

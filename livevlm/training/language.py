@@ -39,7 +39,7 @@ CURRICULUM: tuple[tuple[float, tuple[int, ...]], ...] = (
 TOKENS = 6144  # of a batch, about
 EXCHANGE_TOKENS = 24  # of a question with its answer, about
 RECALL_WEIGHT = 0.1
-REFRESH = 100  # steps after which a block of the bank is replaced
+REFRESH = 25  # steps after which a block of the bank is replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +136,8 @@ def train_language(
     steps: int,
     seed: int,
     pairs: Sequence[Pair],
-    blocks: int = 40,
-    scenes: int = 200,
+    blocks: int = 60,
+    scenes: int = 100,
     peak: float = 2e-3,
     curriculum: Sequence[tuple[float, Sequence[int]]] = CURRICULUM,
 ) -> None:
