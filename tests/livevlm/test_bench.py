@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from livevlm.bench import answer, ingest, memory
+from livevlm.bench import answer, ingest, memory, recording
+from livevlm.bench.recording import REACH_S, draw_questions, footage_until
+from streams.synthetic import Script
 
 
 def last_line(text: str) -> dict[str, Any]:
@@ -64,3 +66,23 @@ def test_ingest_reports_its_stages_and_the_ceiling(capsys: pytest.CaptureFixture
     for row in found["rows"]:
         assert row["frames_per_s"] > 0
         assert min(row[stage] for stage in ("vision_ms", "prefill_ms", "compress_ms")) > 0
+
+
+def test_a_recording_is_asked_about_all_its_parts() -> None:
+    """One question a part, in order, the same ones each time; none looks further back than memory reaches."""
+    script = Script(12.0, seed=5)
+    asked = draw_questions(script, 600, 10)
+    assert [one.at_s // 60 for one in asked] == list(range(10))
+    assert asked == draw_questions(script, 600, 10)
+    assert len({one.exchange.type for one in asked}) == 10
+    assert all(len(footage_until(script, one.at_s).views) <= REACH_S + 1 for one in asked)
+
+
+def test_a_recording_is_drawn_replayed_and_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    """The whole way with the toy model, whose nonsense is all wrong; the last line says so."""
+    words = ["--minutes", "1", "--questions", "2", "--model", "toy", "--json"]
+    assert recording.main(words) == 0
+    found = last_line(capsys.readouterr().out)
+    assert (found["right"], found["asked"]) == (0, 2)
+    assert found["video_bytes"] > 10_000
+    assert all(row["truth"] and row["answer"] != row["truth"] for row in found["rows"])

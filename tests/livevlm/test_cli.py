@@ -432,3 +432,29 @@ def test_a_reader_that_has_had_enough_is_no_error() -> None:
     )
     assert done.stdout == "# Configuration\n"
     assert done.stderr == ""
+
+
+def test_eval_counts_by_type_and_ends_with_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """The toy model is asked the types that were named, of things that training shows and of those that it does not."""
+    words = ["eval", "--model", "toy", "--frames", "1,3", "--recordings", "2"]
+    assert main([*words, "--types", "now_is,now_count", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["frames"] == [1, 3]
+    for things in ("seen", "unseen"):
+        assert set(found[things]) <= {"now_is", "now_count"}
+        assert all(right == 0 < asked for right, asked in found[things].values())
+
+
+def test_eval_names_a_type_that_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistyped type ends before anything is filmed, and the types are listed."""
+    assert main(["eval", "--model", "toy", "--types", "now_color"]) == 2
+    assert "now_colour" in capsys.readouterr().err
+
+
+def test_models_alone_lists_them_and_how_to_fetch_them(capsys: pytest.CaptureFixture[str]) -> None:
+    """The bundled one with its size, the hub's, and a command that fetches one."""
+    assert main(["models"]) == 0
+    out = capsys.readouterr().out
+    assert "bundled" in out
+    assert "llava-hf/llava-onevision-qwen2-7b-ov-hf" in out
+    assert "hf download" in out
