@@ -44,11 +44,11 @@ def run_in(folder: Path, save_every: int = 500) -> Run:
 
 
 def few_pairs(rng: Rng) -> list[Pair]:
-    """Some kinds in some colours: so few that a stream shows the same kind in several colours."""
+    """Some kinds in some colours: so few that a stream shows a kind in several colours, and several signs of one colour."""
     things = [kind for kind in KINDS if kind not in SIGNS]
     kinds = [*rng.permutation(things)[:5].tolist(), *rng.permutation(SIGNS)[:3].tolist()]
     hues = rng.permutation(list(COLOURS))[:4].tolist()
-    return [(kind, hue) for kind in kinds for hue in hues]
+    return [(kind, hue) for kind in kinds for hue in hues[: 2 if kind in SIGNS else 4]]
 
 
 def drawn_views(rng: Rng, scenes: int, pairs: Sequence[Pair] = PAIRS) -> list[list[View]]:
