@@ -15,6 +15,7 @@ Curves = dict[str, list[tuple[int, float]]]
 # What each stage's figures are called in the picture.
 SHOWN = {
     "vision": {"kind": "kind", "colour": "colour"},
+    "fresh": {"kind": "kind", "colour": "colour"},
     "language": {"tokens": "answer tokens", "found": "best frame holds the answer"},
 }
 SMOOTH = 5  # reports that a point is the mean of

@@ -52,7 +52,7 @@ class Score:
         z, n, p = 1.96, self.asked, self.share
         middle = (p + z * z / (2 * n)) / (1 + z * z / n)
         half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-        return middle - half, middle + half
+        return max(0.0, middle - half), min(1.0, middle + half)
 
     def __str__(self) -> str:
         return f"{self.share:.1%}" if self.asked else ""
