@@ -82,27 +82,30 @@ class Bank:
     ) -> None:
         self._model, self._run, self._seed, self._pairs = model, run, seed, pairs
         self._blocks, self._scenes = blocks, scenes
-        self._first: int | None = None
-        self._next = 0
-        self.shots = Shots(torch.empty(0), [])
+        self._next: int | None = None
+        self._shots: Shots | None = None
+
+    @property
+    def shots(self) -> Shots:
+        """What it holds; `roll_to` must have been called."""
+        assert self._shots is not None
+        return self._shots
 
     def roll_to(self, first: int) -> None:
-        """Hold the blocks first .. first + blocks - 1."""
-        if self._first is None:
+        """Hold the blocks first .. first + blocks - 1; `first` never falls."""
+        if self._next is None:
             self._next = first
-            self._first = first
         while self._next < first + self._blocks:
             rng = np.random.default_rng((self._seed, 0, self._next))
             block = film_shots(self._model, self._run, rng, self._scenes, self._pairs)
             self._put(self._next % self._blocks, block)
             self._next += 1
-        self._first = first
 
     def _put(self, place: int, block: Shots) -> None:
-        if not self.shots.views:
+        if self._shots is None:
             size = self._blocks * self._scenes
             tokens = block.tokens.new_zeros(size, *block.tokens.shape[1:])
-            self.shots = Shots(tokens, [block.views[0]] * size)
+            self._shots = Shots(tokens, [block.views[0]] * size)
         start = place * self._scenes
-        self.shots.tokens[start : start + self._scenes] = block.tokens
-        self.shots.views[start : start + self._scenes] = block.views
+        self._shots.tokens[start : start + self._scenes] = block.tokens
+        self._shots.views[start : start + self._scenes] = block.views
