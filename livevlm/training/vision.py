@@ -111,8 +111,8 @@ def draw_pictures(
 class PicturePool:
     """A rolling pool: with every step a block of new pictures replaces the oldest one, and a batch is taken at random.
 
-    Drawing is as dear as learning on two cores; so a picture is seen some times before it goes. Block number n follows
-    from (seed, n), so the pool of any step can be made again.
+    The more blocks, the more often a picture is seen before it goes. Block number n follows from (seed, n), so the pool of
+    any step can be made again.
     """
 
     def __init__(
