@@ -34,7 +34,13 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--vision-steps", type=int, default=5000)
     parser.add_argument("--fresh-steps", type=int, default=2600, help="of vision, on new pictures")
-    parser.add_argument("--language-steps", type=int, default=5500)
+    parser.add_argument("--language-steps", type=int, default=5000)
+    parser.add_argument(
+        "--horizon",
+        type=int,
+        default=5500,
+        help="language steps over which the learning rate falls, if more than are taken",
+    )
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16")
@@ -72,7 +78,8 @@ def main(argv: list[str]) -> int:
         peak=1.5e-3,
         probe=probe,
     )
-    train_language(model, tokenizer, run, steps=options.language_steps, seed=seed + 1, pairs=SEEN)
+    steps, horizon = options.language_steps, max(options.horizon, options.language_steps)
+    train_language(model, tokenizer, run, steps=steps, horizon=horizon, seed=seed + 1, pairs=SEEN)
     model.eval()
     seen = examine(model, tokenizer, run, seed=seed + 2, pairs=SEEN)
     unseen = examine(model, tokenizer, run, seed=seed + 3, pairs=UNSEEN, lengths=(4, 16))

@@ -134,6 +134,7 @@ def train_language(
     run: Run,
     *,
     steps: int,
+    horizon: int,
     seed: int,
     pairs: Sequence[Pair],
     blocks: int = 60,
@@ -141,7 +142,11 @@ def train_language(
     peak: float = 2e-3,
     curriculum: Sequence[tuple[float, Sequence[int]]] = CURRICULUM,
 ) -> None:
-    """Train the text model for so many steps; the tower and the projector stay as they are."""
+    """Train the text model for so many steps; the tower and the projector stay as they are.
+
+    horizon: the steps over which the learning rate falls and the streams grow longer, at least as many.
+    """
+    assert horizon >= steps, (horizon, steps)
     text = model.config.text_config
     collator = Collator(tokenizer)
     bank = Bank(model, run, seed, pairs, blocks=blocks, scenes=scenes)
@@ -153,11 +158,11 @@ def train_language(
     def learn(step: int) -> dict[str, float]:
         bank.roll_to(step // REFRESH)
         rng = np.random.default_rng((seed, 1, step))
-        lengths = [those for share, those in curriculum if step > share * steps][-1]
+        lengths = [those for share, those in curriculum if step > share * horizon][-1]
         lesson = draw_lesson(rng, bank, collator, int(rng.choice(lengths)))
         with run.autocast():
             loss, figures = _lesson_loss(model, recall, bank, lesson, run)
-        descent.step(loss, cosine(step, steps, peak))
+        descent.step(loss, cosine(step, horizon, peak))
         return figures
 
     run.stage("language", whole, descent, steps, learn)

@@ -128,6 +128,7 @@ def test_training_lowers_the_loss_of_the_text_model_alone(
         tokenizer(),
         run_in(tmp_path),
         steps=45,
+        horizon=45,
         seed=1,
         pairs=PAIRS,
         blocks=1,
