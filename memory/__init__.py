@@ -4,7 +4,15 @@ from memory.index import IndexKind
 from memory.kv import KVBlock, KVShape
 from memory.readers import PositionAgnosticRetrieval, ReadAll, Reader, ReKV, TimeSpan
 from memory.recall import Recall, Span, Tiers, attended, evidence
-from memory.retention import BucketBy, KeepAll, Retention, VisionSinkBucketing
+from memory.retention import (
+    BucketBy,
+    KeepAll,
+    Kept,
+    LongTerm,
+    Merged,
+    Retention,
+    VisionSinkBucketing,
+)
 from memory.rope import Rope
 from memory.store import Context, MemoryOptions, MemoryStats, StreamMemory
 
@@ -15,8 +23,11 @@ __all__ = [
     "KVBlock",
     "KVShape",
     "KeepAll",
+    "Kept",
+    "LongTerm",
     "MemoryOptions",
     "MemoryStats",
+    "Merged",
     "PositionAgnosticRetrieval",
     "ReKV",
     "ReadAll",

@@ -9,7 +9,8 @@ from memory.kv import KVBlock, KVShape
 
 
 class TokenPool:
-    """Keys and values (L, G, capacity, D) of `len(pool)` tokens, with times, utcs and frames (L, capacity) kept on the host.
+    """Keys and values (L, G, capacity, D) of `len(pool)` tokens, with times, utcs, frames, numbers and patches (L, capacity)
+    kept on the host.
 
     After a compaction layers may hold different tokens, but always equally many. A pool that may not grow refuses what
     does not fit; one that may grow doubles.
@@ -34,6 +35,7 @@ class TokenPool:
         self._utcs = torch.zeros_like(self._times)
         self._frames = torch.zeros(shape.layers, capacity, dtype=torch.int64)
         self._numbers = torch.zeros_like(self._frames)
+        self._patches = torch.zeros_like(self._frames)
         self._appended = 0
 
     def __len__(self) -> int:
@@ -79,8 +81,15 @@ class TokenPool:
         """A view (L, N) of the tokens' places in the order in which they were appended, dropped ones counted too."""
         return self._numbers[:, : self._length]
 
+    @property
+    def patches(self) -> Tensor:
+        """A view (L, N): how many tokens of its frame came behind each token. Counted so because frames differ in what
+        stands before their picture.
+        """
+        return self._patches[:, : self._length]
+
     def append(self, block: KVBlock) -> None:
-        """Add the block's tokens at the end."""
+        """Add the block's tokens, whole frames, at the end."""
         start, stop = self._length, self._length + len(block)
         if stop > self.capacity:
             assert self._grows, f"{stop} tokens do not fit a pool of {self.capacity}"
@@ -91,8 +100,15 @@ class TokenPool:
         self._utcs[:, start:stop] = block.utcs
         self._frames[:, start:stop] = block.frames
         self._numbers[:, start:stop] = torch.arange(self._appended, self._appended + len(block))
+        self._patches[:, start:stop] = _behind(block.frames)
         self._appended += len(block)
         self._length = stop
+
+    def write(self, places: Tensor, keys: Tensor, values: Tensor) -> None:
+        """Put keys and values (L, G, K, D) in place of those at `places` (L, K)."""
+        index = places.to(self._keys.device)[:, None, :, None].expand_as(keys)
+        self._keys.scatter_(2, index, keys)
+        self._values.scatter_(2, index, values)
 
     def compact(self, start: int, stop: int, keep: Tensor) -> None:
         """Of the tokens start..stop keep those at start + keep (L, M), rising in each layer; what follows moves up."""
@@ -109,7 +125,7 @@ class TokenPool:
         # gather makes a copy, so reading and writing do not overlap.
         for tensor in (self._keys, self._values):
             tensor[:, :, start:end] = tensor.gather(2, index)
-        for meta in (self._times, self._utcs, self._frames, self._numbers):
+        for meta in (self._times, self._utcs, self._frames, self._numbers, self._patches):
             meta[:, start:end] = meta.gather(1, source.to(meta.device))
         self._length = end
 
@@ -126,3 +142,11 @@ class TokenPool:
         self._keys, self._values = bigger(self._keys, 2), bigger(self._values, 2)
         self._times, self._utcs = bigger(self._times, 1), bigger(self._utcs, 1)
         self._frames, self._numbers = bigger(self._frames, 1), bigger(self._numbers, 1)
+        self._patches = bigger(self._patches, 1)
+
+
+def _behind(frames: Tensor) -> Tensor:
+    """Frame numbers (N,) -> how many tokens of the same frame follow each."""
+    _, frame, counts = torch.unique_consecutive(frames, return_inverse=True, return_counts=True)
+    behind: Tensor = counts.cumsum(0)[frame] - 1 - torch.arange(len(frames), device=frames.device)
+    return behind

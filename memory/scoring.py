@@ -13,18 +13,20 @@ import torch
 from torch import Tensor
 
 
-def attention_mass(queries: Tensor, keys: Tensor) -> Tensor:
+def attention_mass(queries: Tensor, keys: Tensor, *, own: bool = True) -> Tensor:
     """One layer: queries (H, R, D) of the last R of N keys (G, N, D) -> mean attention on each key (N,), float32, summing to 1.
 
     Both must carry positions, or neither. The softmax is over all keys and causal among the last R, as in the model's
-    own forward pass. Memory: H * R * N * 4 bytes.
+    own forward pass. own: if not, the queries belong to tokens that follow the keys and are not among them, and each sees
+    all. Memory: H * R * N * 4 bytes.
     """
     heads, count, head_dim = queries.shape
     kv_heads, tokens, _ = keys.shape
-    assert heads % kv_heads == 0 and count <= tokens, (queries.shape, keys.shape)
+    assert heads % kv_heads == 0 and (count <= tokens or not own), (queries.shape, keys.shape)
     grouped = queries.float().reshape(kv_heads, -1, head_dim)
     logits = grouped @ keys.float().transpose(1, 2) / math.sqrt(head_dim)
     logits = logits.view(heads, count, tokens)
-    later = torch.ones(count, count, dtype=torch.bool, device=keys.device).triu(1)
-    logits[..., tokens - count :].masked_fill_(later, -math.inf)
+    if own:
+        later = torch.ones(count, count, dtype=torch.bool, device=keys.device).triu(1)
+        logits[..., tokens - count :].masked_fill_(later, -math.inf)
     return logits.softmax(-1).mean(dim=(0, 1))

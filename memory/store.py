@@ -20,7 +20,7 @@ from memory.pages import PageTable, pooled_query
 from memory.pool import TokenPool
 from memory.readers import Reader, Shelf, TimeSpan
 from memory.recall import Recall, Tiers
-from memory.retention import Retention
+from memory.retention import LongTerm, Retention
 from memory.rope import Rope
 from memory.scoring import attention_mass
 
@@ -29,7 +29,7 @@ from memory.scoring import attention_mass
 class MemoryOptions:
     """The sizes of a memory.
 
-    budget_tokens: most long-term tokens, where retention bounds them. short_term_frames: newest frames kept exactly.
+    budget_tokens: most long-term tokens, where retention bounds them; 0 is none. short_term_frames: newest frames kept exactly.
     append_tokens: most tokens that one append brings. context_tokens: most video tokens, counted from the newest, that
     a new chunk attends to; 0 is all. index: how pages are searched.
     """
@@ -42,7 +42,8 @@ class MemoryOptions:
     index: IndexKind = "auto"
 
     def __post_init__(self) -> None:
-        assert self.budget_tokens >= 1 and self.append_tokens >= 1 and self.frame_tokens >= 1, self
+        assert self.append_tokens >= 1 and self.frame_tokens >= 1, self
+        assert self.budget_tokens >= 0, self
         assert self.short_term_frames >= 0 and self.context_tokens >= 0, self
 
 
@@ -109,6 +110,7 @@ class StreamMemory:
         self._short_frames: deque[int] = deque()
         self._short = 0
         self._evicted = 0
+        self._settled = 0
         index = page_index(
             options.index, shape.layers, shape.kv_heads * shape.head_dim, self._device
         )
@@ -173,32 +175,53 @@ class StreamMemory:
         self._short += len(block)
         while len(self._short_frames) > self._options.short_term_frames:
             self._short -= self._short_frames.popleft()
-        excess = self.tiers.long - self._options.budget_tokens
-        if self._retention.bounded and excess > 0:
+        if self._retention.bounded and self.tiers.long > self._options.budget_tokens:
             self._compact(block.queries)
-            self._evicted += excess
         assert not self._retention.bounded or self.tiers.long <= self._options.budget_tokens
 
     def _compact(self, queries: Tensor) -> None:
-        start, stop = self._prompt, self._prompt + self.tiers.long
-        scores = self._scores(queries)[:, start:stop]
-        numbers = self._pool.numbers[:, start:stop] - self._prompt
-        keep = self._retention.keep(scores, self._options.budget_tokens, numbers)
-        self._pool.compact(start, stop, keep)
+        start, long = self._prompt, self.tiers.long
+        kept = self._retention.keep(self._long_term(queries), self._options.budget_tokens)
+        if kept.merged is not None:
+            merged = kept.merged
+            self._pool.write(merged.at + start, merged.keys, merged.values)
+        self._pool.compact(start, start + long, kept.places)
         self._pages.reset()
+        self._settled = self.tiers.long
+        self._evicted += long - self._settled
 
-    def _scores(self, queries: Tensor) -> Tensor:
-        """(L, N): the attention of the newest tokens' queries (L, H, R, D) on all tokens,
-        rotated to where both stood when they met.
+    def _long_term(self, queries: Tensor) -> LongTerm:
+        """What retention may look at. queries: the newest tokens'."""
+        pool, tiers = self._pool, self.tiers
+        long = slice(tiers.prompt, tiers.prompt + tiers.long)
+
+        def attention(proxy: Tensor | None = None) -> Tensor:
+            asked = queries if proxy is None else proxy
+            return self._scores(asked, own=proxy is None)[:, long].to(pool.keys.device)
+
+        return LongTerm(
+            keys=pool.keys[:, :, long],
+            values=pool.values[:, :, long],
+            frames=pool.frames[:, long],
+            numbers=pool.numbers[:, long] - tiers.prompt,
+            patches=pool.patches[:, long],
+            fresh=tiers.long - self._settled,
+            recent_keys=pool.keys[:, :, long.stop :],
+            recent_patches=pool.patches[:, long.stop :],
+            attention=attention,
+        )
+
+    def _scores(self, queries: Tensor, *, own: bool) -> Tensor:
+        """(L, N): the attention of queries (L, H, R, D) on all tokens: those of the newest tokens, rotated to where they
+        stood when they met; or those of tokens that would come next.
         """
-        tokens = len(self._pool)
-        here = torch.arange(tokens, device=queries.device)
+        tokens, asked = len(self._pool), queries.shape[2]
+        first = tokens - asked if own else tokens
+        here = torch.arange(first + asked, device=queries.device)
         rows = []
         for keys, query in zip(self._pool.keys, queries, strict=True):
-            rotated = self._rope.rotate(keys.to(queries.device), here)
-            rows.append(
-                attention_mass(self._rope.rotate(query, here[tokens - query.shape[1] :]), rotated)
-            )
+            rotated = self._rope.rotate(keys.to(queries.device), here[:tokens])
+            rows.append(attention_mass(self._rope.rotate(query, here[first:]), rotated, own=own))
         return torch.stack(rows)
 
     def recall(self, queries: Tensor, span: TimeSpan | None = None) -> Recall:

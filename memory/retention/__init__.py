@@ -1,7 +1,16 @@
 """Retention: which long-term tokens stay when the budget is exceeded. One method a file."""
 
-from memory.retention.base import Retention
+from memory.retention.base import Kept, LongTerm, Merged, Retention, best
 from memory.retention.keep_all import KeepAll
 from memory.retention.vsb import BucketBy, VisionSinkBucketing
 
-__all__ = ["BucketBy", "KeepAll", "Retention", "VisionSinkBucketing"]
+__all__ = [
+    "BucketBy",
+    "KeepAll",
+    "Kept",
+    "LongTerm",
+    "Merged",
+    "Retention",
+    "VisionSinkBucketing",
+    "best",
+]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from memory.retention.base import Kept, LongTerm
 
 
 class KeepAll:
@@ -11,7 +10,6 @@ class KeepAll:
 
     bounded = False
 
-    def keep(self, scores: Tensor, budget: int, numbers: Tensor) -> Tensor:
-        """All indices."""
-        layers, tokens = scores.shape
-        return torch.arange(tokens, device=scores.device).expand(layers, tokens)
+    def keep(self, memory: LongTerm, budget: int) -> Kept:
+        """All tokens."""
+        return Kept(memory.everything)

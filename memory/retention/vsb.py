@@ -17,6 +17,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from memory.retention.base import Kept, LongTerm
+
 BucketBy = Literal["stream", "index"]
 
 
@@ -33,23 +35,24 @@ class VisionSinkBucketing:
         assert self.bucket_capacity >= 1, self.bucket_capacity
         assert 0 <= self.top_ratio <= 1, self.top_ratio
 
-    def keep(self, scores: Tensor, budget: int, numbers: Tensor) -> Tensor:
-        """Scores (L, N) -> (L, min(budget, N)) rising indices. Ties go to the older token."""
-        layers, tokens = scores.shape
-        place = torch.arange(tokens, device=scores.device).expand(layers, tokens)
+    def keep(self, memory: LongTerm, budget: int) -> Kept:
+        """The sinks, then the best of each bucket. Ties go to the older token."""
+        place = memory.everything
+        tokens = len(memory)
         if budget >= tokens:
-            return place
+            return Kept(place)
+        scores = memory.attention()
         rank = scores.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
         buckets = max(1, budget // self.bucket_capacity)
         if self.bucket_by == "index":
             bucket = place * buckets // tokens
         else:
-            numbers = numbers.to(scores.device)
+            numbers = memory.numbers.to(scores.device)
             bucket = numbers * buckets // (numbers[:, -1:] + 1)
         has_room = _rank_in_bucket(rank, bucket) < self.bucket_capacity
         phase = torch.where(rank < round(self.top_ratio * budget), 0, torch.where(has_room, 1, 2))
         order = (phase * tokens + rank).argsort(dim=1)
-        return order[:, :budget].sort(dim=1).values
+        return Kept(order[:, :budget].sort(dim=1).values)
 
 
 def _rank_in_bucket(rank: Tensor, bucket: Tensor) -> Tensor:

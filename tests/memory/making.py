@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import torch
 
-from memory import KVBlock, KVShape, MemoryOptions, Reader, Retention, Rope, StreamMemory
+from memory import (
+    KVBlock,
+    KVShape,
+    LongTerm,
+    MemoryOptions,
+    Reader,
+    Retention,
+    Rope,
+    StreamMemory,
+)
 
 SHAPE = KVShape(layers=2, heads=4, kv_heads=2, head_dim=8)
 ROPE = Rope(10_000.0 ** (-torch.arange(4) / 4))
@@ -56,3 +65,40 @@ def question(seed: int = 5, tokens: int = 6) -> torch.Tensor:
     """A question's position-free queries."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(SHAPE.layers, SHAPE.heads, tokens, SHAPE.head_dim, generator=generator)
+
+
+def long_term(
+    sizes: list[int],
+    *,
+    scores: torch.Tensor | None = None,
+    numbers: torch.Tensor | None = None,
+    layers: int = 1,
+    fresh: int | None = None,
+    recent: list[int] | None = None,
+    seed: int = 0,
+) -> LongTerm:
+    """A long-term memory of frames of so many tokens, whole and all fresh if not said otherwise; what is not given is random.
+
+    recent: the sizes of the short-term frames.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    frames = torch.tensor([frame for frame, size in enumerate(sizes) for _ in range(size)])
+    tokens, after = len(frames), recent or []
+    behind = torch.tensor([size - 1 - token for size in sizes for token in range(size)])
+    recently = torch.tensor([size - 1 - token for size in after for token in range(size)])
+    given = torch.rand(layers, tokens, generator=generator) if scores is None else scores
+
+    def each(row: torch.Tensor) -> torch.Tensor:
+        return row.long().expand(layers, -1)
+
+    return LongTerm(
+        keys=torch.randn(layers, 2, tokens, 8, generator=generator),
+        values=torch.randn(layers, 2, tokens, 8, generator=generator),
+        frames=each(frames),
+        numbers=each(torch.arange(tokens)) if numbers is None else numbers,
+        patches=each(behind),
+        fresh=tokens if fresh is None else fresh,
+        recent_keys=torch.randn(layers, 2, sum(after), 8, generator=generator),
+        recent_patches=each(recently),
+        attention=lambda proxy=None: given,
+    )

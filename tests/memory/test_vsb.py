@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory import BucketBy, VisionSinkBucketing
+from tests.memory.making import long_term
 
 
 def numbers(tokens: int, layers: int = 1) -> torch.Tensor:
     """Nothing dropped so far: places in the stream are places in the memory."""
     return torch.arange(tokens).expand(layers, tokens)
+
+
+def keep(
+    vsb: VisionSinkBucketing, scores: torch.Tensor, budget: int, places: torch.Tensor
+) -> torch.Tensor:
+    """The indices that stay of tokens with these scores and places in the stream."""
+    layers, tokens = scores.shape
+    memory = long_term([1] * tokens, scores=scores, numbers=places, layers=layers)
+    return vsb.keep(memory, budget).places
 
 
 def naive(
@@ -33,6 +43,7 @@ def naive(
     return sorted(kept)
 
 
+@settings(deadline=None)
 @given(
     tokens=st.lists(st.tuples(st.integers(0, 20), st.integers(1, 9)), min_size=1, max_size=60),
     budget=st.integers(1, 60),
@@ -49,7 +60,7 @@ def test_selection_equals_filling_buckets_one_by_one(
     scores, steps = [score for score, _ in tokens], [step for _, step in tokens]
     places = [sum(steps[: token + 1]) for token in range(len(steps))]
     vsb = VisionSinkBucketing(capacity, ratio, by)
-    kept = vsb.keep(torch.tensor([scores], dtype=torch.float32), budget, torch.tensor([places]))[0]
+    kept = keep(vsb, torch.tensor([scores], dtype=torch.float32), budget, torch.tensor([places]))[0]
     if budget >= len(scores):
         assert kept.tolist() == list(range(len(scores)))
     elif by == "stream":
@@ -58,11 +69,12 @@ def test_selection_equals_filling_buckets_one_by_one(
         assert kept.tolist() == naive(scores, list(range(len(scores))), len(scores), vsb, budget)
 
 
+@settings(deadline=None)
 @given(tokens=st.integers(1, 200), budget=st.integers(1, 200), seed=st.integers(0, 99))
 def test_kept_indices_fill_the_budget_and_rise(tokens: int, budget: int, seed: int) -> None:
     """Never more than the budget, never fewer than there are, no index twice, in stream order."""
     scores = torch.rand(3, tokens, generator=torch.Generator().manual_seed(seed))
-    kept = VisionSinkBucketing().keep(scores, budget, numbers(tokens, 3))
+    kept = keep(VisionSinkBucketing(), scores, budget, numbers(tokens, 3))
     assert kept.shape == (3, min(budget, tokens))
     assert (kept.diff(dim=1) > 0).all()
 
@@ -70,18 +82,16 @@ def test_kept_indices_fill_the_budget_and_rise(tokens: int, budget: int, seed: i
 def test_one_bucket_is_top_k() -> None:
     """With a single bucket as large as the budget only the score counts."""
     scores = torch.rand(1, 100, generator=torch.Generator().manual_seed(1))
-    kept = VisionSinkBucketing(bucket_capacity=20, top_ratio=0.0).keep(
-        scores, 20, numbers(scores.shape[1])
-    )
+    vsb = VisionSinkBucketing(bucket_capacity=20, top_ratio=0.0)
+    kept = keep(vsb, scores, 20, numbers(scores.shape[1]))
     assert kept[0].tolist() == scores[0].topk(20).indices.sort().values.tolist()
 
 
 def test_capacity_one_without_sinks_covers_the_stream_evenly() -> None:
     """With capacity 1 and no top tokens every bucket keeps its best token: no stretch of the stream is lost."""
     scores = torch.rand(1, 120, generator=torch.Generator().manual_seed(2))
-    kept = VisionSinkBucketing(bucket_capacity=1, top_ratio=0.0).keep(
-        scores, 12, numbers(scores.shape[1])
-    )
+    vsb = VisionSinkBucketing(bucket_capacity=1, top_ratio=0.0)
+    kept = keep(vsb, scores, 12, numbers(scores.shape[1]))
     assert [place // 10 for place in kept[0].tolist()] == list(range(12))
 
 
@@ -89,9 +99,8 @@ def test_sinks_stay_even_in_a_full_bucket() -> None:
     """The first phase ignores capacity: two vision sinks side by side both stay."""
     scores = torch.full((1, 100), 0.1)
     scores[0, 41] = scores[0, 42] = 9.0
-    kept = VisionSinkBucketing(bucket_capacity=1, top_ratio=0.5).keep(
-        scores, 10, numbers(scores.shape[1])
-    )
+    vsb = VisionSinkBucketing(bucket_capacity=1, top_ratio=0.5)
+    kept = keep(vsb, scores, 10, numbers(scores.shape[1]))
     assert {41, 42} <= set(kept[0].tolist())
 
 
@@ -99,11 +108,8 @@ def test_the_papers_example_of_a_bucket() -> None:
     """Token 256 of 1000 in ten buckets lies in the third (counted from one), as in the paper."""
     scores = torch.zeros(1, 1000)
     scores[0, 255] = 1.0
-    kept = (
-        VisionSinkBucketing(bucket_capacity=1, top_ratio=0.0)
-        .keep(scores, 10, numbers(scores.shape[1]))[0]
-        .tolist()
-    )
+    vsb = VisionSinkBucketing(bucket_capacity=1, top_ratio=0.0)
+    kept = keep(vsb, scores, 10, numbers(scores.shape[1]))[0].tolist()
     assert [place for place in kept if 200 <= place < 300] == [255]
 
 
@@ -116,7 +122,7 @@ def test_by_stream_every_stretch_keeps_its_share_for_ever() -> None:
         for arrived in range(64, 4096, 16):
             held = torch.cat((held, torch.arange(arrived, arrived + 16)[None]), dim=1)
             scores = torch.rand(held.shape, generator=torch.Generator().manual_seed(arrived))
-            held = held.gather(1, vsb.keep(scores, 64, held))
+            held = held.gather(1, keep(vsb, scores, 64, held))
         oldest[by] = int((held < 2048).sum())
     assert oldest["stream"] >= 16
     assert oldest["index"] == 0
