@@ -11,6 +11,7 @@ from memory.retention import (
     LongTerm,
     Merged,
     Retention,
+    Uniform,
     VisionSinkBucketing,
 )
 from memory.rope import Rope
@@ -39,6 +40,7 @@ __all__ = [
     "StreamMemory",
     "Tiers",
     "TimeSpan",
+    "Uniform",
     "VisionSinkBucketing",
     "attended",
     "evidence",

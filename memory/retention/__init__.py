@@ -2,6 +2,7 @@
 
 from memory.retention.base import Kept, LongTerm, Merged, Retention, best
 from memory.retention.keep_all import KeepAll
+from memory.retention.uniform import Uniform
 from memory.retention.vsb import BucketBy, VisionSinkBucketing
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "LongTerm",
     "Merged",
     "Retention",
+    "Uniform",
     "VisionSinkBucketing",
     "best",
 ]
