@@ -11,6 +11,7 @@ from memory.retention import (
     LongTerm,
     Merged,
     Retention,
+    SlidingWindow,
     Uniform,
     VisionSinkBucketing,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "Recall",
     "Retention",
     "Rope",
+    "SlidingWindow",
     "Span",
     "StreamMemory",
     "Tiers",

@@ -4,6 +4,7 @@ from memory.retention.base import Kept, LongTerm, Merged, Retention, best
 from memory.retention.keep_all import KeepAll
 from memory.retention.uniform import Uniform
 from memory.retention.vsb import BucketBy, VisionSinkBucketing
+from memory.retention.window import SlidingWindow
 
 __all__ = [
     "BucketBy",
@@ -12,6 +13,7 @@ __all__ = [
     "LongTerm",
     "Merged",
     "Retention",
+    "SlidingWindow",
     "Uniform",
     "VisionSinkBucketing",
     "best",

@@ -16,6 +16,7 @@ from memory import (
     Merged,
     ReadAll,
     Retention,
+    SlidingWindow,
     Uniform,
     VisionSinkBucketing,
 )
@@ -24,6 +25,7 @@ from tests.memory.making import ROPE, SHAPE, block, long_term, memory
 
 RETENTIONS: dict[str, Retention] = {
     "vsb": VisionSinkBucketing(),
+    "window": SlidingWindow(4),
     "uniform": Uniform(),
 }
 each_retention = pytest.mark.parametrize("name", RETENTIONS)
