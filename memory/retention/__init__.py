@@ -2,6 +2,7 @@
 
 from memory.retention.base import Kept, LongTerm, Merged, Retention, best
 from memory.retention.keep_all import KeepAll
+from memory.retention.last_frames import LastFrames
 from memory.retention.uniform import Uniform
 from memory.retention.vsb import BucketBy, VisionSinkBucketing
 from memory.retention.window import SlidingWindow
@@ -10,6 +11,7 @@ __all__ = [
     "BucketBy",
     "KeepAll",
     "Kept",
+    "LastFrames",
     "LongTerm",
     "Merged",
     "Retention",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from memory import (
     KeepAll,
     Kept,
+    LastFrames,
     LongTerm,
     Merged,
     ReadAll,
@@ -25,6 +26,7 @@ from tests.memory.making import ROPE, SHAPE, block, long_term, memory
 
 RETENTIONS: dict[str, Retention] = {
     "vsb": VisionSinkBucketing(),
+    "last": LastFrames(),
     "window": SlidingWindow(4),
     "uniform": Uniform(),
 }
