@@ -13,6 +13,7 @@ from memory.retention import (
     Merged,
     Retention,
     SlidingWindow,
+    TopScores,
     Uniform,
     VisionSinkBucketing,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "StreamMemory",
     "Tiers",
     "TimeSpan",
+    "TopScores",
     "Uniform",
     "VisionSinkBucketing",
     "attended",

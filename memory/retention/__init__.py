@@ -3,6 +3,7 @@
 from memory.retention.base import Kept, LongTerm, Merged, Retention, best
 from memory.retention.keep_all import KeepAll
 from memory.retention.last_frames import LastFrames
+from memory.retention.top_scores import TopScores
 from memory.retention.uniform import Uniform
 from memory.retention.vsb import BucketBy, VisionSinkBucketing
 from memory.retention.window import SlidingWindow
@@ -16,6 +17,7 @@ __all__ = [
     "Merged",
     "Retention",
     "SlidingWindow",
+    "TopScores",
     "Uniform",
     "VisionSinkBucketing",
     "best",

@@ -18,6 +18,7 @@ from memory import (
     ReadAll,
     Retention,
     SlidingWindow,
+    TopScores,
     Uniform,
     VisionSinkBucketing,
 )
@@ -26,6 +27,7 @@ from tests.memory.making import ROPE, SHAPE, block, long_term, memory
 
 RETENTIONS: dict[str, Retention] = {
     "vsb": VisionSinkBucketing(),
+    "topk": TopScores(),
     "last": LastFrames(),
     "window": SlidingWindow(4),
     "uniform": Uniform(),
