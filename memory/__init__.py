@@ -6,6 +6,7 @@ from memory.readers import PositionAgnosticRetrieval, ReadAll, Reader, ReKV, Tim
 from memory.recall import Recall, Span, Tiers, attended, evidence
 from memory.retention import (
     BucketBy,
+    InfiniPotV,
     KeepAll,
     Kept,
     LastFrames,
@@ -24,6 +25,7 @@ __all__ = [
     "BucketBy",
     "Context",
     "IndexKind",
+    "InfiniPotV",
     "KVBlock",
     "KVShape",
     "KeepAll",

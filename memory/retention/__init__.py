@@ -1,6 +1,7 @@
 """Retention: which long-term tokens stay when the budget is exceeded. One method a file."""
 
 from memory.retention.base import Kept, LongTerm, Merged, Retention, best
+from memory.retention.infinipot import InfiniPotV
 from memory.retention.keep_all import KeepAll
 from memory.retention.last_frames import LastFrames
 from memory.retention.top_scores import TopScores
@@ -10,6 +11,7 @@ from memory.retention.window import SlidingWindow
 
 __all__ = [
     "BucketBy",
+    "InfiniPotV",
     "KeepAll",
     "Kept",
     "LastFrames",

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory import (
+    InfiniPotV,
     KeepAll,
     Kept,
     LastFrames,
@@ -27,6 +28,7 @@ from tests.memory.making import ROPE, SHAPE, block, long_term, memory
 
 RETENTIONS: dict[str, Retention] = {
     "vsb": VisionSinkBucketing(),
+    "infinipot": InfiniPotV(),
     "topk": TopScores(),
     "last": LastFrames(),
     "window": SlidingWindow(4),

@@ -1,0 +1,60 @@
+"""InfiniPot-V (arXiv 2506.15745): a part of the budget by Temporal-axis Redundancy (TaR), the rest by Value Norm (VaN).
+
+TaR: a token whose key resembles the keys of the same patch in the recent frames says nothing new; those that resemble them
+least stay. VaN: of the others, those with the largest values. Different here: the short-term tier plays the recent frames,
+which the method keeps whole, and so is not counted in the budget; keys are compared without position; the heads of a layer
+choose together, cosines and norms averaged over them; norms are not pooled over neighbours, since what is held is a grid no
+longer after the first compression. A patch is known by its distance from its frame's end for as long as its token lives, so
+that frames are compared patch by patch however often memory was compressed; where frames were thinned before they came
+(`ingest.similarity`) that is a guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from memory.retention.base import Kept, LongTerm, best
+
+
+@dataclass(frozen=True, slots=True)
+class InfiniPotV:
+    """tar_ratio: the share of the budget that goes by temporal redundancy."""
+
+    tar_ratio: float = 0.5
+    bounded = True
+
+    def __post_init__(self) -> None:
+        assert 0 <= self.tar_ratio <= 1, self.tar_ratio
+
+    def keep(self, memory: LongTerm, budget: int) -> Kept:
+        """The least redundant, then the largest of the rest. Ties go to the older token."""
+        if budget >= len(memory):
+            return Kept(memory.everything)
+        novel = best(-redundancy(memory), round(self.tar_ratio * budget))
+        norms = memory.values.float().norm(dim=-1).mean(dim=1)
+        return Kept(best(norms.scatter(1, novel, torch.inf), budget))
+
+
+def redundancy(memory: LongTerm) -> Tensor:
+    """(L, N): the mean cosine between a token's key and the recent keys of its patch, over recent frames and kv heads; 0 for a
+    patch that no recent frame has.
+    """
+    device = memory.keys.device
+    patches, recent = memory.patches.to(device), memory.recent_patches.to(device)
+    directions = normalize(memory.recent_keys.float(), dim=-1)
+    layers, heads, _, dim = directions.shape
+    most = 1 + int(max(patches.max(), recent.max() if recent.numel() else 0))
+    # The mean of cosines is the dot product with the mean of directions.
+    counts = torch.zeros(layers, most, device=device).scatter_add_(
+        1, recent, torch.ones(recent.shape, device=device)
+    )
+    sums = torch.zeros(layers, heads, most, dim, device=device).scatter_add_(
+        2, recent[:, None, :, None].expand_as(directions), directions
+    )
+    means = sums / counts.clamp_min(1)[:, None, :, None]
+    expected = means.gather(2, patches[:, None, :, None].expand(-1, heads, -1, dim))
+    return (normalize(memory.keys.float(), dim=-1) * expected).sum(-1).mean(dim=1)
