@@ -4,6 +4,7 @@ from memory.retention.base import Kept, LongTerm, Merged, Retention, best
 from memory.retention.infinipot import InfiniPotV
 from memory.retention.keep_all import KeepAll
 from memory.retention.last_frames import LastFrames
+from memory.retention.streammem import StreamMem
 from memory.retention.top_scores import TopScores
 from memory.retention.uniform import Uniform
 from memory.retention.vsb import BucketBy, VisionSinkBucketing
@@ -19,6 +20,7 @@ __all__ = [
     "Merged",
     "Retention",
     "SlidingWindow",
+    "StreamMem",
     "TopScores",
     "Uniform",
     "VisionSinkBucketing",

@@ -19,15 +19,17 @@ from memory import (
     ReadAll,
     Retention,
     SlidingWindow,
+    StreamMem,
     TopScores,
     Uniform,
     VisionSinkBucketing,
 )
 from memory.retention import best
-from tests.memory.making import ROPE, SHAPE, block, long_term, memory
+from tests.memory.making import ROPE, SHAPE, block, long_term, memory, question
 
 RETENTIONS: dict[str, Retention] = {
     "vsb": VisionSinkBucketing(),
+    "streammem": StreamMem(question()),
     "infinipot": InfiniPotV(),
     "topk": TopScores(),
     "last": LastFrames(),
