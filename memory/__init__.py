@@ -6,6 +6,7 @@ from memory.readers import PositionAgnosticRetrieval, ReadAll, Reader, ReKV, Tim
 from memory.recall import Recall, Span, Tiers, attended, evidence
 from memory.retention import (
     BucketBy,
+    CarrierTokens,
     InfiniPotV,
     KeepAll,
     Kept,
@@ -24,6 +25,7 @@ from memory.store import Context, MemoryOptions, MemoryStats, StreamMemory
 
 __all__ = [
     "BucketBy",
+    "CarrierTokens",
     "Context",
     "IndexKind",
     "InfiniPotV",

@@ -1,6 +1,7 @@
 """Retention: which long-term tokens stay when the budget is exceeded. One method a file."""
 
 from memory.retention.base import Kept, LongTerm, Merged, Retention, best
+from memory.retention.carrier import CarrierTokens
 from memory.retention.infinipot import InfiniPotV
 from memory.retention.keep_all import KeepAll
 from memory.retention.last_frames import LastFrames
@@ -12,6 +13,7 @@ from memory.retention.window import SlidingWindow
 
 __all__ = [
     "BucketBy",
+    "CarrierTokens",
     "InfiniPotV",
     "KeepAll",
     "Kept",

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory import (
+    CarrierTokens,
     InfiniPotV,
     KeepAll,
     Kept,
@@ -29,6 +30,7 @@ from tests.memory.making import ROPE, SHAPE, block, long_term, memory, question
 
 RETENTIONS: dict[str, Retention] = {
     "vsb": VisionSinkBucketing(),
+    "carrier": CarrierTokens(),
     "streammem": StreamMem(question()),
     "infinipot": InfiniPotV(),
     "topk": TopScores(),
