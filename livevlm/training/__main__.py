@@ -17,7 +17,7 @@ from livevlm.models.tokenizer import build_tokenizer
 from livevlm.training.attention import use_plain_attention
 from livevlm.training.corpus import CLOCK, corpus
 from livevlm.training.evaluate import as_json, examine, table
-from livevlm.training.language import train_language
+from livevlm.training.language import LENGTHS, train_language
 from livevlm.training.pairing import SEEN, UNSEEN
 from livevlm.training.run import Run
 from livevlm.training.vision import train_vision
@@ -34,7 +34,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--vision-steps", type=int, default=5000)
     parser.add_argument("--fresh-steps", type=int, default=2600, help="of vision, on new pictures")
-    parser.add_argument("--language-steps", type=int, default=5000)
+    parser.add_argument("--language-steps", type=int, default=4500)
+    parser.add_argument("--last-steps", type=int, default=1200, help="with more wordings")
     parser.add_argument(
         "--horizon",
         type=int,
@@ -79,7 +80,24 @@ def main(argv: list[str]) -> int:
         probe=probe,
     )
     steps, horizon = options.language_steps, max(options.horizon, options.language_steps)
-    train_language(model, tokenizer, run, steps=steps, horizon=horizon, seed=seed + 1, pairs=SEEN)
+    recall = train_language(
+        model, tokenizer, run, steps=steps, horizon=horizon, seed=seed + 1, pairs=SEEN
+    )
+    train_language(
+        model,
+        tokenizer,
+        run,
+        steps=options.last_steps,
+        horizon=options.last_steps,
+        seed=seed + 5,
+        pairs=SEEN,
+        blocks=30,
+        peak=1.2e-3,
+        curriculum=((0.0, LENGTHS),),
+        name="last",
+        recall=recall,
+        last=True,
+    )
     model.eval()
     seen = examine(model, tokenizer, run, seed=seed + 2, pairs=SEEN)
     unseen = examine(model, tokenizer, run, seed=seed + 3, pairs=UNSEEN, lengths=(4, 16))

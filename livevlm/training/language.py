@@ -25,7 +25,7 @@ from livevlm.training.layout import (
 from livevlm.training.optimize import Descent, cosine
 from livevlm.training.questions import Rng
 from livevlm.training.recall import Lookups, RecallLoss, draw_lookups, listening
-from livevlm.training.reels import Reels, draw_reels
+from livevlm.training.reels import WEIGHTS, Reels, draw_reels
 from livevlm.training.run import Run
 from streams.staging import Pair
 
@@ -36,6 +36,12 @@ CURRICULUM: tuple[tuple[float, tuple[int, ...]], ...] = (
     (0.35, (1, 3, 4, 6, 8, 12, 16, 24)),
     (0.55, (1, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)),
 )
+# The last stage: all lengths, all wordings, and more of what only few streams allow to be asked.
+LENGTHS = (1, 2, 4, 8, 16, 32, 64)
+RARE = {
+    **WEIGHTS, "now_where": 5.0, "now_at": 3.0, "now_relation": 14.0, "now_beside": 8.0, "now_moving": 5.0,
+    "past_sign": 2.5, "past_first": 5.0, "past_next": 10.0, "past_when": 4.0,
+}  # fmt: skip
 TOKENS = 6144  # of a batch, about
 EXCHANGE_TOKENS = 24  # of a question with its answer, about
 RECALL_WEIGHT = 0.1
@@ -51,8 +57,12 @@ class Lesson:
     lookups: Lookups | None
 
 
-def draw_lesson(rng: Rng, bank: Bank, collator: Collator, frames: int) -> Lesson:
-    """As many streams of that length as make a batch; every third of them has times before its frames."""
+def draw_lesson(
+    rng: Rng, bank: Bank, collator: Collator, frames: int, *, last: bool = False
+) -> Lesson:
+    """As many streams of that length as make a batch; every third of them has times before its frames. last: of the last
+    stage's questions.
+    """
     stamped = bool(rng.random() < 0.35)
     tokens = bank.shots.tokens.shape[2] + (3 if stamped else 0)
     questions = 8 if frames <= 4 else 12 if frames <= 16 else 16
@@ -64,6 +74,8 @@ def draw_lesson(rng: Rng, bank: Bank, collator: Collator, frames: int) -> Lesson
         frames=frames,
         questions=questions,
         stamped=stamped,
+        types=RARE if last else WEIGHTS,
+        more=last,
     )
     tokens = bank.shots.tokens.shape[2] + collator.stamp_tokens(reels)
     shown = draw_shown(rng, reels, tokens)
@@ -141,17 +153,22 @@ def train_language(
     scenes: int = 100,
     peak: float = 2e-3,
     curriculum: Sequence[tuple[float, Sequence[int]]] = CURRICULUM,
-) -> None:
+    name: str = "language",
+    recall: RecallLoss | None = None,
+    last: bool = False,
+) -> RecallLoss:
     """Train the text model for so many steps; the tower and the projector stay as they are.
 
-    horizon: the steps over which the learning rate falls and the streams grow longer, at least as many.
+    horizon: the steps over which the learning rate falls and the streams grow longer, at least as many. recall: of an
+    earlier stage. last: whether this is the last stage, which asks in more wordings. Returns the recall loss, with its
+    scales.
     """
     assert horizon >= steps, (horizon, steps)
     text = model.config.text_config
     collator = Collator(tokenizer)
     bank = Bank(model, run, seed, pairs, blocks=blocks, scenes=scenes)
     head_dim = text.hidden_size // text.num_attention_heads
-    recall = RecallLoss(text.num_hidden_layers, text.num_key_value_heads, head_dim)
+    recall = recall or RecallLoss(text.num_hidden_layers, text.num_key_value_heads, head_dim)
     whole = nn.ModuleDict({"model": model, "recall": recall}).to(run.device)
     descent = Descent([*reading_parameters(model), *recall.named_parameters(prefix="recall")])
 
@@ -159,10 +176,11 @@ def train_language(
         bank.roll_to(step // REFRESH)
         rng = np.random.default_rng((seed, 1, step))
         lengths = [those for share, those in curriculum if step > share * horizon][-1]
-        lesson = draw_lesson(rng, bank, collator, int(rng.choice(lengths)))
+        lesson = draw_lesson(rng, bank, collator, int(rng.choice(lengths)), last=last)
         with run.autocast():
             loss, figures = _lesson_loss(model, recall, bank, lesson, run)
         descent.step(loss, cosine(step, horizon, peak))
         return figures
 
-    run.stage("language", whole, descent, steps, learn)
+    run.stage(name, whole, descent, steps, learn)
+    return recall

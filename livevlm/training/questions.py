@@ -55,13 +55,17 @@ def draw_exchange(
     type_: str,
     draw: Callable[[Rng, Footage], Drawn | None],
     unsaid: bool,
+    more: bool = False,
 ) -> Exchange | None:
-    """A question of the type about the stream, or None where the stream gives no unambiguous one."""
+    """A question of the type about the stream, or None where the stream gives no unambiguous one.
+
+    unsaid, more: of which wordings, see `livevlm.training.wordings`.
+    """
     drawn = draw(rng, footage)
     if drawn is None:
         return None
     fields = {"c": "colour" if rng.random() < 0.5 else "color", **drawn.fields}
-    question = draw_wording(rng, type_, unsaid=unsaid).format(**fields)
+    question = draw_wording(rng, type_, unsaid=unsaid, more=more).format(**fields)
     if rng.random() < 0.7:
         question = question[0].upper() + question[1:]
     if rng.random() < 0.1:

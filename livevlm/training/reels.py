@@ -49,6 +49,7 @@ def draw_reels(
     types: Mapping[str, float] = WEIGHTS,
     only: Sequence[str] = tuple(ASKABLE),
     unsaid: bool = False,
+    more: bool = False,
 ) -> Reels:
     """Streams with so many questions each, of the types in `only`; stamped: with the time before every frame."""
     chance = np.array([types.get(type_, 1.0) for type_ in only])
@@ -62,7 +63,7 @@ def draw_reels(
         # Some streams give no question of a type (no digit in view, say).
         for type_ in rng.choice(len(only), size=4 * questions, p=chance):
             name = only[int(type_)]
-            exchange = draw_exchange(rng, footage, name, ASKABLE[name], unsaid)
+            exchange = draw_exchange(rng, footage, name, ASKABLE[name], unsaid, more)
             if exchange is not None and len(asked) < questions:
                 asked.append(exchange)
         if len(asked) == questions:

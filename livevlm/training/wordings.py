@@ -162,15 +162,134 @@ UNSAID: dict[str, tuple[str, ...]] = {
     "past_next": ("{next} the {a}, what came?", "{next} the {a}, what did you see?"),
     "past_when": ("tell me at what time {thing} came into view.", "{thing} was there: when did you see it?"),
 }  # fmt: skip
+# What the last stage draws from beside `SAID`: the first wordings alone were not enough for the model to understand new ones.
+MORE: dict[str, tuple[str, ...]] = {
+    "now_colour": (
+        "[there is a {kind}|you see a {kind}]: [what|which] {c} [is it|does it have][| now]?",
+        "what {c} do you see on the {kind}[| now]?",
+        "and the {kind}[|, what {c} is it|, which {c}]?",
+    ),
+    "now_shape": (
+        "[there is a shape|you see a shape][| now| there]: [what is it|what shape is it|which one is it]?",
+        "[what|which] shape [can be seen|is to be seen|is that|is this][| now]?",
+        "the shape [in view|there]: which is it?",
+    ),
+    "now_digit": (
+        "[there is|you see] a [digit|number][| now| there]: [what is it|which one is it|which digit is it]?",
+        "[what|which] [digit|number] [can be seen|is to be seen|is that|is this][| now]?",
+        "the [digit|number] [in view|there]: which is it?",
+    ),
+    "now_sign": (
+        "[there is|you see] a sign[| now| in view]: [what is written|which word is it|what is on it|read it]?",
+        "[what|which] word [is that|is this|does the sign have|does it say][| now]?",
+        "the sign[| in view| there]: what [does it say|is written on it|is written there]?",
+        "[say|tell me] [the word|what word is on the sign|which word you see].",
+    ),
+    "now_thing": (
+        "[there is|you see] a {hue} thing[| now]: [what is it|which is it]?",
+        "what is there that is {hue}[| now]?",
+        "the {hue} [one|thing][| there| now]: what is it?",
+    ),
+    "now_is": (
+        "[now|at the moment], [is there {thing}|do you see {thing}]?",
+        "is it so that [there is {thing}|{thing} is in view][| now]?",
+        "{thing}: is it [there|in view|on the screen][| now]?",
+    ),
+    "now_count": (
+        "[now|at the moment], how many {things} [are there|do you see]?",
+        "{things}: how many [are there|do you see|are in view][| now]?",
+        "the {things} [in view|there]: [count them|how many are there]?",
+        "how many {things} [can be seen|are to be seen][| now]?",
+    ),
+    "now_where": (
+        "the {thing}[| now]: [where do you see it|in which part of the picture is it|where]?",
+        "where [in the picture|in the view|on the picture] is the {thing}[| now]?",
+        "[now|at the moment], where is the {thing}?",
+        "[there is|you see] a {thing}: where is it?",
+    ),
+    "now_at": (
+        "{place}: what [is there|do you see there|is it]?",
+        "{place}[| of the picture| of the screen], what is there[| now]?",
+        "tell me what [there is|you see there] {place}[| now].",
+    ),
+    "now_relation": (
+        "the {a}: [is it now|do you see it] {rel} the {b}?",
+        "[now|at the moment], is the {a} {rel} the {b}?",
+        "is it so that the {a} is {rel} the {b}[| now]?",
+        "does the {a} [lie|stand] {rel} the {b}[| now]?",
+    ),
+    "now_beside": (
+        "tell me [what you see|which thing is] {rel} the {b}[| now].",
+        "[there is a thing|you see a thing] {rel} the {b}: [which is it|what do you see]?",
+        "{rel} the {b}, what [is there|do you see]?",
+    ),
+    "now_moving": (
+        "the {thing}[| now]: [which way is it moving|where is it going|where does it go|in what direction]?",
+        "[which way|where] does the {thing} go[| now]?",
+        "[there is|you see] a {thing}: which way is it going?",
+        "which way does the {thing} move[| now]?",
+    ),
+    "now_describe": (
+        "tell me [what there is|what is there|all that you see][| now| in view].",
+        "describe what [is|there is] [in view|on the screen|there][| now].",
+        "what [things|all] do you see[| now| on the screen]?",
+    ),
+    "past_colour": (
+        "[you have seen|there has been|you once saw] a {kind}: [what|which] {c} [was it|did it have]?",
+        "a {kind} [was there|was in view|appeared|came]: [what|which] {c} [was it|did it have]?",
+        "[what|which] {c} [was on the {kind}|was the {kind} in|of {kind} was there]?",
+        "the {kind}[| before]: [what|which] {c} [was it|did it have]?",
+    ),
+    "past_thing": (
+        "[you have seen|there has been|you once saw] a {hue} thing: [what|which] was it?",
+        "a {hue} thing [was there|was in view|appeared|came]: [what|which] was it?",
+        "the {hue} [one|thing][| before]: what was it?",
+    ),
+    "past_sign": (
+        "[you have seen|there has been|you saw] a {hue} sign: [what did it say|what was written|which word was it]?",
+        "a {hue} sign [was there|appeared|came]: [what did it say|what was on it|which word was on it]?",
+        "the {hue} sign[| before]: what [did it say|was written on it]?",
+        "which word [was that of|stood on|did you see on] the {hue} sign?",
+    ),
+    "past_did": (
+        "[before|in the past|up to now], [did you see {thing}|did {thing} appear]?",
+        "{thing}: [was it there|have you seen it|did it appear]?",
+        "is it so that [there was {thing}|you have seen {thing}]?",
+    ),
+    "past_first": (
+        "tell me [what appeared|which came|what you saw] {first}[,|:] the {a} or the {b}.",
+        "[what|which] was [in view|seen|shown] {first}[,|:] the {a} or the {b}?",
+        "of the {a} and the {b}, which [came|was there|appeared] {first}?",
+    ),
+    "past_next": (
+        "{next} the {a}[|:] what [was there|appeared|was in view|was shown]?",
+        "what was [shown|seen|to be seen] [|right ]{next} the {a}?",
+        "right {next} the {a}, what [came|was there|did you see]?",
+        "tell me what you saw [|right ]{next} the {a}.",
+    ),
+    "past_when": (
+        "{thing}[| was there]: [when did it appear|when was that|at what time]?",
+        "tell me the time [when {thing} appeared|at which you saw {thing}].",
+        "[you saw {thing}|there was {thing}]: [when|at what time|when was it]?",
+    ),
+}
+OPENINGS = ("please, ", "well, ", "so: ", "hello, ", "now tell me: ", "one question: ")
 TYPES = tuple(SAID)
 
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 
 
-def draw_wording(rng: np.random.Generator, type_: str, *, unsaid: bool = False) -> str:
-    """A wording of the type, its fields still open; `c` is left too."""
+def draw_wording(
+    rng: np.random.Generator, type_: str, *, unsaid: bool = False, more: bool = False
+) -> str:
+    """A wording of the type, its fields still open; `c` is left too. more: of `MORE` too, at times with an opening."""
     templates = (UNSAID if unsaid else SAID)[type_]
-    return expand(templates[rng.integers(len(templates))], lambda count: int(rng.integers(count)))
+    if more:
+        templates += MORE[type_]
+    said = expand(templates[rng.integers(len(templates))], lambda count: int(rng.integers(count)))
+    if more and rng.random() < 0.15:
+        said = OPENINGS[rng.integers(len(OPENINGS))] + said
+    return said
 
 
 def expand(template: str, choose: Callable[[int], int]) -> str:
