@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from livevlm.training.wordings import SAID, TYPES, UNSAID, draw_wording
+from livevlm.training.wordings import MORE, OPENINGS, SAID, TYPES, UNSAID, draw_wording
 
 FIELDS = {
     "kind": "star", "hue": "red", "thing": "star", "things": "stars", "place": "at the top left", "a": "star", "b": "7",
@@ -36,8 +36,9 @@ def all_spoken(wordings: dict[str, tuple[str, ...]]) -> set[str]:
 
 def test_held_out_wordings_never_come_out_of_training() -> None:
     """Not one of all the sentences that training can say, of any type, is one that evaluation asks."""
-    said, unsaid = all_spoken(SAID), all_spoken(UNSAID)
-    assert len(said) > 400
+    said, unsaid = all_spoken(SAID) | all_spoken(MORE), all_spoken(UNSAID)
+    said |= {opening + text for opening in OPENINGS for text in said}
+    assert len(said) > 4000
     assert len(unsaid) >= 2 * len(TYPES)
     assert not said & unsaid
 
@@ -66,7 +67,8 @@ def test_no_wording_can_be_read_as_of_two_places() -> None:
 def test_all_wordings_of_a_type_ask_for_the_same_fields(type_: str) -> None:
     """Whichever is drawn, it can be filled: the fields that make the question are in every one."""
     wanted = [
-        set(re.findall(r"\{(\w+)\}", text)) - {"c"} for text in (*SAID[type_], *UNSAID[type_])
+        set(re.findall(r"\{(\w+)\}", text)) - {"c"}
+        for text in (*SAID[type_], *MORE[type_], *UNSAID[type_])
     ]
     assert all(fields == wanted[0] for fields in wanted)
 
@@ -81,3 +83,16 @@ def test_every_wording_is_drawn(unsaid: bool) -> None:
         filled = {text for one in drawn for text in spoken(one)}
         assert filled == every
         assert not any(set(one) & set("[]|") for one in drawn)
+
+
+def test_more_wordings_come_beside_the_first_ones_and_at_times_with_an_opening() -> None:
+    """The last stage hears the first wordings still, the new ones, and both with a few words before them."""
+    for type_ in TYPES:
+        rng = np.random.default_rng(0)
+        drawn = [draw_wording(rng, type_, more=True) for _ in range(600)]
+        opened = [text for text in drawn if text.startswith(OPENINGS)]
+        assert 40 < len(opened) < 160
+        plain = {text for text in drawn if text not in opened}
+        first = {draw_wording(rng, type_) for _ in range(1500)}
+        assert plain & first
+        assert plain - first
