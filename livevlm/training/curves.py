@@ -17,6 +17,7 @@ SHOWN = {
     "vision": {"kind": "kind", "colour": "colour"},
     "fresh": {"kind": "kind", "colour": "colour"},
     "language": {"tokens": "answer tokens", "found": "best frame holds the answer"},
+    "last": {"tokens": "answer tokens", "found": "best frame holds the answer"},
 }
 SMOOTH = 5  # reports that a point is the mean of
 
@@ -50,7 +51,7 @@ def read(path: Path) -> dict[str, Curves]:
 def draw(stages: dict[str, Curves]) -> Figure:
     """A column a stage: above the shares that are right, below the loss."""
     named = [name for name in SHOWN if name in stages]
-    figure = Figure(figsize=(4.6 * len(named), 5.2), layout="constrained")
+    figure = Figure(figsize=(3.6 * len(named), 5.0), layout="constrained")
     axes = figure.subplots(2, len(named), squeeze=False, sharex="col")
     for column, name in enumerate(named):
         for key, label in SHOWN[name].items():
