@@ -120,10 +120,25 @@ class MemoryConfig(Section):
     """What is remembered and how it is found again."""
 
     budget_tokens: int = _setting(
-        0, "long-term tokens per stream; 0: what the model can read, at most 12000", ge=0
+        0,
+        "long-term tokens per stream; 0: what the model can read, at most 12000; none for last",
+        ge=0,
     )
     short_term_frames: int = _setting(8, "newest frames kept exactly, at least 4", ge=4)
-    retention: Literal["vsb", "full"] = _setting("vsb", "what stays beyond the budget: vsb, full")
+    retention: Literal[
+        "vsb",
+        "full",
+        "uniform",
+        "window",
+        "last",
+        "topk",
+        "infinipot",
+        "streammem",
+        "carrier",
+    ] = _setting(
+        "vsb",
+        "what stays beyond the budget: vsb, full, uniform, window, last, topk, infinipot, streammem, carrier",
+    )
     reader: Literal["par", "full", "rekv"] = _setting(
         "par", "what a question reads: par, full, rekv"
     )
@@ -136,6 +151,13 @@ class MemoryConfig(Section):
     top_ratio: float = _setting(0.25, "share of the budget given by score alone", ge=0, le=1)
     bucket_by: Literal["stream", "index"] = _setting(
         "stream", "a token's place among the buckets: in the whole stream, or in the present memory"
+    )
+    sink_tokens: int = _setting(4, "window only: the stream's first tokens that stay", ge=0)
+    score_pool_tokens: int = _setting(
+        5, "topk only: neighbouring tokens that a score is averaged over; odd", ge=1
+    )
+    tar_ratio: float = _setting(
+        0.5, "infinipot only: share of the budget given by temporal redundancy", ge=0, le=1
     )
     index: Literal["auto", "exact", "faiss"] = _setting("auto", "finds pages: auto, exact, faiss")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 import torch
+from torch import Tensor
 
 from livevlm.backbone import Backbone
 from livevlm.decoder import ChunkPast
@@ -13,20 +14,38 @@ from livevlm.errors import ConfigError
 from livevlm.timestamps import Timestamps
 from memory import (
     BucketBy,
+    CarrierTokens,
+    Context,
     IndexKind,
+    InfiniPotV,
     KeepAll,
     KVBlock,
+    LastFrames,
     MemoryOptions,
     PositionAgnosticRetrieval,
     ReadAll,
     Reader,
     ReKV,
     Retention,
+    SlidingWindow,
+    StreamMem,
     StreamMemory,
+    TopScores,
+    Uniform,
     VisionSinkBucketing,
 )
 
-RETENTIONS = ("vsb", "full")
+RETENTIONS = (
+    "vsb",
+    "full",
+    "uniform",
+    "window",
+    "last",
+    "topk",
+    "infinipot",
+    "streammem",
+    "carrier",
+)
 READERS = ("par", "full", "rekv")
 # LiveVLM's cache size, and the positions left free for a question and its answer.
 BUDGET = 12_000
@@ -40,9 +59,10 @@ REKV_BLOCKS = 64
 class MemoryRecipe:
     """A memory's settings; the configuration's table `[memory]` says what each means.
 
-    budget_tokens: 0 is as many as the model was trained to read, but not more than LiveVLM's 12 000. timestamps: frames
-    begin with the text of their time, `[ingest] timestamps`: room for it is kept, and frames need not be equally long.
-    ReKV's blocks are frames of one length, so the two exclude each other.
+    budget_tokens: 0 is as many as the model was trained to read, but not more than LiveVLM's 12 000; for the retention "last",
+    which holds the newest frames alone, it is none. timestamps: frames begin with the text of their time, `[ingest]
+    timestamps`: room for it is kept, and frames need not be equally long. ReKV's blocks are frames of one length, so the two
+    exclude each other.
     """
 
     budget_tokens: int = 0
@@ -55,6 +75,9 @@ class MemoryRecipe:
     bucket_capacity: int = 1
     top_ratio: float = 0.25
     bucket_by: str = "stream"
+    sink_tokens: int = 4
+    score_pool_tokens: int = 5
+    tar_ratio: float = 0.5
     index: str = "auto"
     timestamps: bool = False
 
@@ -63,6 +86,10 @@ class MemoryRecipe:
         _known("memory.reader", self.reader, READERS)
         _known("memory.bucket_by", self.bucket_by, get_args(BucketBy))
         _known("memory.index", self.index, get_args(IndexKind))
+        if self.score_pool_tokens % 2 == 0:
+            raise ConfigError(
+                f"memory.score_pool_tokens = {self.score_pool_tokens} has no token in the middle: set an odd number"
+            )
         if self.reader == "rekv" and self.retention != "full":
             raise ConfigError(
                 'memory.reader = "rekv" reads a memory that keeps everything: set memory.retention = "full"'
@@ -84,7 +111,7 @@ class MemoryRecipe:
         rekv = self.reader == "rekv"
         pinned = prompt_block(backbone, prompt)
         exact = (self.short_term_frames + chunk_frames) * frame_tokens
-        budget = self.budget_tokens or own_budget(backbone, len(pinned) + exact)
+        budget = self.budget_tokens or self._own_budget(backbone, len(pinned) + exact)
         options = MemoryOptions(
             budget_tokens=budget,
             # ReKV searches all frames, the newest too, so none of them may stand apart.
@@ -99,14 +126,33 @@ class MemoryRecipe:
             backbone.rope,
             pinned,
             options,
-            retention=self._retention(),
+            retention=self._retention(backbone, pinned),
             reader=self._reader(frame_tokens, budget),
             storage=torch.device("cpu") if rekv else None,
         )
 
-    def _retention(self) -> Retention:
-        if self.retention == "full":
-            return KeepAll()
+    def _own_budget(self, backbone: Backbone, besides: int) -> int:
+        room = own_budget(backbone, besides)
+        return 0 if self.retention == "last" else room
+
+    def _retention(self, backbone: Backbone, pinned: KVBlock) -> Retention:
+        match self.retention:
+            case "full":
+                return KeepAll()
+            case "uniform":
+                return Uniform()
+            case "window":
+                return SlidingWindow(self.sink_tokens)
+            case "last":
+                return LastFrames()
+            case "topk":
+                return TopScores(self.score_pool_tokens)
+            case "infinipot":
+                return InfiniPotV(self.tar_ratio)
+            case "streammem":
+                return StreamMem(proxy_queries(backbone, pinned))
+            case "carrier":
+                return CarrierTokens()
         return VisionSinkBucketing(self.bucket_capacity, self.top_ratio, self.bucket_by)  # type: ignore[arg-type]
 
     def _reader(self, frame_tokens: int, budget: int) -> Reader:
@@ -147,3 +193,19 @@ def prompt_block(backbone: Backbone, prompt: str) -> KVBlock:
     return KVBlock(
         past.keys, past.values, past.queries, nowhen, nowhen, torch.full((len(ids),), -1)
     )
+
+
+@torch.inference_mode()
+def proxy_queries(backbone: Backbone, pinned: KVBlock) -> Tensor:
+    """What stands in for a question before there is one: the position-free queries (L, H, R, D) of all that the chat template
+    puts between a video and its answer, read over the pinned prompt, as a question is.
+    """
+    ids = backbone.codec.encode(backbone.codec.layout("").ask(""))
+    if not ids:
+        raise ConfigError(
+            "memory.retention = \"streammem\" scores by the chat template's text between video and answer, and the model's has "
+            "none: set another memory.retention"
+        )
+    past = ChunkPast(Context(pinned.keys, pinned.values), backbone.rope, len(ids))
+    backbone.forward(backbone.embed(ids), past)
+    return past.queries
