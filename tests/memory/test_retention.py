@@ -164,3 +164,12 @@ def test_a_thousand_appends_hold_budget_order_and_uniqueness(name: str) -> None:
 def test_keeping_everything_is_asked_for_all() -> None:
     """Its answer to any budget is all there is."""
     assert KeepAll().keep(long_term([2, 2]), 1).places.tolist() == [[0, 1, 2, 3]]
+
+
+def test_a_memory_that_grows_keeps_what_its_tokens_know() -> None:
+    """Where nothing is dropped the tensors double; places in stream and frame move along."""
+    store = memory(KeepAll(), ReadAll(), budget=8, short=1, chunk=1)
+    for number in range(40):
+        store.append(block(1, first=number))
+    assert store._pool.patches[:, 3:].tolist() == [[3, 2, 1, 0] * 40] * 2
+    assert store._pool.numbers[1].tolist() == list(range(163))

@@ -25,7 +25,7 @@ def naive(frames: list[int], sizes: list[int], budget: int) -> list[int]:
     return [frames[at] for at in held]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=100)
 @given(
     told=st.lists(st.tuples(st.integers(1, 5), st.integers(1, 4)), min_size=1, max_size=20),
     budget=st.integers(0, 60),
@@ -45,6 +45,13 @@ def test_frames_go_where_they_leave_the_smallest_hole(
         if frame in naive(frames, list(sizes), budget)
     ]
     assert places.tolist() == [expected, expected]
+
+
+def test_the_newest_frame_has_a_neighbour_too() -> None:
+    """The short-term tier follows it: a frame just behind another one goes before one in the middle of a wider hole."""
+    shown = long_term([1, 1, 1])
+    shown = replace(shown, frames=torch.tensor([[0, 2, 4]]))
+    assert Uniform().keep(shown, 2).places.tolist() == [[0, 1]]
 
 
 def test_a_long_stream_stays_evenly_covered() -> None:
