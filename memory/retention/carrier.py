@@ -40,16 +40,22 @@ class CarrierTokens:
         stays = (frame >= count) | torch.isin(torch.arange(len(memory)), last)
         if int(saved[-1]) < excess:
             stays &= torch.isin(frame, thinned(frames, torch.ones_like(sizes), budget))
-        merged = carriers(memory, frame[: int(last[count - 1]) + 1], last[:count])
+        # The oldest are carriers already.
+        first = int((saved == 0).sum())
+        merged = carriers(memory, sizes, slice(first, count)) if first < count else None
         return Kept(places[:, stays.to(places.device)], merged)
 
 
-def carriers(memory: LongTerm, frame: Tensor, last: Tensor) -> Merged:
-    """The means of the oldest frames, given each of their tokens' frame (M,), at the places of their last tokens (F,)."""
-    layers, tokens = len(memory.keys), len(frame)
-    alike = torch.ones(layers, tokens, device=memory.keys.device)
+def carriers(memory: LongTerm, sizes: Tensor, chosen: slice) -> Merged:
+    """The means of the chosen ones of the frames of so many tokens (F,), at the places of their last tokens."""
+    layers, device = len(memory.keys), memory.keys.device
+    last = (sizes.cumsum(0) - 1)[chosen]
+    sizes = sizes[chosen]
+    tokens = slice(int(last[0] + 1 - sizes[0]), int(last[-1]) + 1)
+    frame = torch.arange(len(sizes)).repeat_interleave(sizes)
+    alike = torch.ones(layers, len(frame), device=device)
     return Merged(
-        last.to(memory.keys.device).expand(layers, -1),
-        frame_means(memory.keys[:, :, :tokens], frame, alike),
-        frame_means(memory.values[:, :, :tokens], frame, alike),
+        last.to(device).expand(layers, -1),
+        frame_means(memory.keys[:, :, tokens], frame, alike),
+        frame_means(memory.values[:, :, tokens], frame, alike),
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.linalg import vector_norm
 from torch.nn.functional import normalize
 
 from memory.retention.base import Kept, LongTerm, best
@@ -35,7 +36,7 @@ class InfiniPotV:
         if budget >= len(memory):
             return Kept(memory.everything)
         novel = best(-redundancy(memory), round(self.tar_ratio * budget))
-        norms = memory.values.float().norm(dim=-1).mean(dim=1)
+        norms = vector_norm(memory.values, dim=-1, dtype=torch.float32).mean(dim=1)
         return Kept(best(norms.scatter(1, novel, torch.inf), budget))
 
 
@@ -45,16 +46,19 @@ def redundancy(memory: LongTerm) -> Tensor:
     """
     device = memory.keys.device
     patches, recent = memory.patches.to(device), memory.recent_patches.to(device)
-    directions = normalize(memory.recent_keys.float(), dim=-1)
-    layers, heads, _, dim = directions.shape
-    most = 1 + int(max(patches.max(), recent.max() if recent.numel() else 0))
+    # A layer at a time, so that not all keys lie in float32 at once.
+    rows = zip(memory.keys, patches, memory.recent_keys, recent, strict=True)
+    return torch.stack([_redundancy(*row) for row in rows])
+
+
+def _redundancy(keys: Tensor, patches: Tensor, recent_keys: Tensor, recent: Tensor) -> Tensor:
+    """One layer: keys (G, N, D) and their patches (N,), recent keys (G, S, D) and theirs (S,) -> (N,)."""
+    directions = normalize(recent_keys.float(), dim=-1)
+    most = 1 + int(torch.cat((patches, recent)).max())
     # The mean of cosines is the dot product with the mean of directions.
-    counts = torch.zeros(layers, most, device=device).scatter_add_(
-        1, recent, torch.ones(recent.shape, device=device)
+    sums = directions.new_zeros(keys.shape[0], most, keys.shape[2]).index_add_(
+        1, recent, directions
     )
-    sums = torch.zeros(layers, heads, most, dim, device=device).scatter_add_(
-        2, recent[:, None, :, None].expand_as(directions), directions
-    )
-    means = sums / counts.clamp_min(1)[:, None, :, None]
-    expected = means.gather(2, patches[:, None, :, None].expand(-1, heads, -1, dim))
-    return (normalize(memory.keys.float(), dim=-1) * expected).sum(-1).mean(dim=1)
+    counts = recent.bincount(minlength=most).clamp_min(1)
+    means = sums / counts[:, None]
+    return (normalize(keys.float(), dim=-1) * means[:, patches]).sum(-1).mean(dim=0)
