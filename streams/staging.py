@@ -47,7 +47,7 @@ def place(rng: Rng, names: Sequence[Pair], moving: str | None = None) -> Scene:
     if moving is not None:
         first = sprites[0]
         sprites = (
-            _mover(rng, first.kind, first.colour, first.radius, moving, first.start),
+            _mover(rng, first.kind, first.colour, first.radius, moving, first.start, passing=0.0),
             *sprites[1:],
         )
     return _staged(rng, sprites)
