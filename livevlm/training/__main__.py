@@ -11,6 +11,11 @@ import sys
 from pathlib import Path
 
 import torch
+from transformers import (
+    AutoTokenizer,
+    LlavaOnevisionForConditionalGeneration,
+    PreTrainedTokenizerFast,
+)
 
 from livevlm.models.checkpoint import SHAPES, build_model, save_checkpoint
 from livevlm.models.tokenizer import build_tokenizer
@@ -19,6 +24,7 @@ from livevlm.training.corpus import CLOCK, corpus
 from livevlm.training.evaluate import as_json, examine, table
 from livevlm.training.language import LENGTHS, train_language
 from livevlm.training.pairing import SEEN, UNSEEN
+from livevlm.training.recall import RecallLoss
 from livevlm.training.run import Run
 from livevlm.training.vision import train_vision
 
@@ -31,6 +37,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
         type=Path,
         required=True,
         help="folder for the checkpoint, the snapshots and the log",
+    )
+    parser.add_argument(
+        "--start", type=Path, help="go on from this checkpoint: the last stage alone"
     )
     parser.add_argument("--vision-steps", type=int, default=5000)
     parser.add_argument("--fresh-steps", type=int, default=2600, help="of vision, on new pictures")
@@ -50,28 +59,25 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str]) -> int:
-    """Train, evaluate, and write the checkpoint."""
-    options = parse(argv)
-    torch.set_num_threads(options.threads)
-    torch.manual_seed(options.seed)
-    run = Run(
-        out=options.out,
-        device=torch.device(options.device),
-        precision=options.precision,
-        save_every=options.save_every,
-    )
-    shape = SHAPES["glance"]
+def begun(
+    options: argparse.Namespace, run: Run
+) -> tuple[LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerFast, RecallLoss | None]:
+    """What the last stage begins with: the outcome of the stages before it, or the checkpoint that was named."""
+    if options.start is not None:
+        model = LlavaOnevisionForConditionalGeneration.from_pretrained(
+            options.start, dtype=torch.float32
+        )
+        use_plain_attention(model)
+        return model.train(), AutoTokenizer.from_pretrained(options.start), None
+    shape, seed = SHAPES["glance"], options.seed
     tokenizer = build_tokenizer(corpus(), shape.vocab, CLOCK)
     model = build_model(shape, tokenizer, torch.float32).train()
     use_plain_attention(model)
-    seed = options.seed
-    steps, fresh = options.vision_steps, options.fresh_steps
-    probe = train_vision(model, run, steps=steps, seed=seed, pairs=SEEN)
+    probe = train_vision(model, run, steps=options.vision_steps, seed=seed, pairs=SEEN)
     train_vision(
         model,
         run,
-        steps=fresh,
+        steps=options.fresh_steps,
         seed=seed + 4,
         pairs=SEEN,
         name="fresh",
@@ -83,6 +89,22 @@ def main(argv: list[str]) -> int:
     recall = train_language(
         model, tokenizer, run, steps=steps, horizon=horizon, seed=seed + 1, pairs=SEEN
     )
+    return model, tokenizer, recall
+
+
+def main(argv: list[str]) -> int:
+    """Train, evaluate, and write the checkpoint."""
+    options = parse(argv)
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    run = Run(
+        out=options.out,
+        device=torch.device(options.device),
+        precision=options.precision,
+        save_every=options.save_every,
+    )
+    model, tokenizer, recall = begun(options, run)
+    seed = options.seed
     train_language(
         model,
         tokenizer,
