@@ -92,6 +92,31 @@ def begun(
     return model, tokenizer, recall
 
 
+def ended(
+    options: argparse.Namespace,
+    run: Run,
+    model: LlavaOnevisionForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    recall: RecallLoss | None,
+) -> None:
+    """The last stage: streams of all lengths, and all wordings but those that are held out."""
+    train_language(
+        model,
+        tokenizer,
+        run,
+        steps=options.last_steps,
+        horizon=options.last_steps,
+        seed=options.seed + 5,
+        pairs=SEEN,
+        blocks=30,
+        peak=1.2e-3,
+        curriculum=((0.0, LENGTHS),),
+        name="last",
+        recall=recall,
+        last=True,
+    )
+
+
 def main(argv: list[str]) -> int:
     """Train, evaluate, and write the checkpoint."""
     options = parse(argv)
@@ -104,22 +129,8 @@ def main(argv: list[str]) -> int:
         save_every=options.save_every,
     )
     model, tokenizer, recall = begun(options, run)
+    ended(options, run, model, tokenizer, recall)
     seed = options.seed
-    train_language(
-        model,
-        tokenizer,
-        run,
-        steps=options.last_steps,
-        horizon=options.last_steps,
-        seed=seed + 5,
-        pairs=SEEN,
-        blocks=30,
-        peak=1.2e-3,
-        curriculum=((0.0, LENGTHS),),
-        name="last",
-        recall=recall,
-        last=True,
-    )
     model.eval()
     seen = examine(model, tokenizer, run, seed=seed + 2, pairs=SEEN)
     unseen = examine(model, tokenizer, run, seed=seed + 3, pairs=UNSEEN, lengths=(4, 16))
