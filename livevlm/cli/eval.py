@@ -10,10 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from livevlm.assembly import build_backbone
-from livevlm.cli.parsing import add_config, add_json, loaded, parser_for
+from livevlm.cli.parsing import add_config, add_json, flags_of, loaded, parser_for
 from livevlm.config import Config
 from livevlm.errors import ConfigError
-from livevlm.layers import Setting
 from livevlm.training.evaluate import Marked, as_json, table
 from livevlm.training.exam import film, sit
 from livevlm.training.pairing import SEEN, UNSEEN
@@ -32,7 +31,7 @@ _SETTINGS = {
 def main(argv: Sequence[str]) -> int:
     """Film, ask, and print a table a set of things: those that training showed, and those that it never did."""
     args = _parser().parse_args(argv)
-    config = loaded(args, flags=_flags(args)).config
+    config = loaded(args, flags=flags_of(args, _SETTINGS)).config
     results = {
         name: _examine(args, config, pairs) for name, pairs in (("seen", SEEN), ("unseen", UNSEEN))
     }
@@ -68,15 +67,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(sorted(int(part) for part in text.split(",")))
-
-
-def _flags(args: argparse.Namespace) -> tuple[Setting, ...]:
-    given = {name: getattr(args, name) for name in _SETTINGS}
-    return tuple(
-        Setting(_SETTINGS[name], value, f"--{name.replace('_', '-')}", True)
-        for name, value in given.items()
-        if value is not None
-    )
 
 
 def _examine(args: argparse.Namespace, config: Config, pairs: Sequence[Pair]) -> list[Marked]:

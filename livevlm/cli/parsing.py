@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -67,6 +68,17 @@ def loaded(args: argparse.Namespace, *, flags: tuple[Setting, ...] = ()) -> Load
     settings = [from_flag(assignment, "--set") for assignment in args.set]
     return load_config(
         None if file is None else Path(file), environ=os.environ, flags=[*settings, *flags]
+    )
+
+
+def flags_of(
+    args: argparse.Namespace, settings: Mapping[str, tuple[str, ...]]
+) -> tuple[Setting, ...]:
+    """The settings that a verb's flags give: where each flag's value goes, by the flag's name."""
+    return tuple(
+        Setting(place, getattr(args, name), f"--{name.replace('_', '-')}", True)
+        for name, place in settings.items()
+        if getattr(args, name) is not None
     )
 
 

@@ -11,11 +11,10 @@ from livevlm.assembly import build_backbone, build_engine
 from livevlm.cli import fail
 from livevlm.cli.logs import start_logging
 from livevlm.cli.output import clock, event_json, evidence_line, print_json
-from livevlm.cli.parsing import add_config, add_json, loaded, parser_for
+from livevlm.cli.parsing import add_config, add_json, flags_of, loaded, parser_for
 from livevlm.cli.questions import read_questions
 from livevlm.config import Config
 from livevlm.errors import ConfigError
-from livevlm.layers import Setting
 from livevlm.messages import Answer
 from livevlm.metrics import Metrics
 from livevlm.replay import Feed, Pace, TimedQuestion, replay, stream_of
@@ -37,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
     """Replay, print the answers; exit code 6 where one of them failed."""
     args = _parser().parse_args(argv)
     start_logging(0 if args.verbose else -1)
-    config = loaded(args, flags=_flags(args)).config
+    config = loaded(args, flags=flags_of(args, _SETTINGS)).config
     questions = read_questions(args.ask, args.questions, config.answer)
     answered = 0
     try:
@@ -86,15 +85,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-v", "--verbose", action="store_true")
     add_json(parser)
     return parser
-
-
-def _flags(args: argparse.Namespace) -> tuple[Setting, ...]:
-    given = {name: getattr(args, name) for name in _SETTINGS}
-    return tuple(
-        Setting(_SETTINGS[name], value, f"--{name.replace('_', '-')}", True)
-        for name, value in given.items()
-        if value is not None
-    )
 
 
 def _replay(
