@@ -71,11 +71,15 @@ def _in_lanes(rng: Rng, names: Sequence[Pair], moving: float) -> tuple[Sprite, .
     # A sign is wide: it needs a row.
     rows = any(kind in SIGNS for kind, _ in names) or bool(rng.random() < 0.5)
     order = rng.permutation(count)
+    # Half of the time all are about as far along, so that one is plainly above or beside another.
+    level = float(rng.uniform(0.3, 0.7)) if count > 1 and rng.random() < 0.5 else None
     sprites = []
     for lane, (kind, colour) in zip(order, names, strict=True):
         radius = float(rng.uniform(*(SIGN_RADII if kind in SIGNS else RADII)[count]))
         reach = max(radius * (1.35 if kind in SIGNS else 0.9) + 0.02, EDGE)
         along = float(rng.uniform(reach, 1 - reach))
+        if level is not None:
+            along = min(max(level + float(rng.uniform(-0.07, 0.07)), reach), 1 - reach)
         across = LANES[count][lane] + float(rng.uniform(-0.03, 0.03))
         if count == 1:
             across = float(rng.uniform(reach, 1 - reach))

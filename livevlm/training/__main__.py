@@ -26,7 +26,7 @@ from livevlm.training.language import LENGTHS, train_language
 from livevlm.training.pairing import SEEN, UNSEEN
 from livevlm.training.recall import RecallLoss
 from livevlm.training.run import Run
-from livevlm.training.vision import train_vision
+from livevlm.training.vision import Probe, train_vision
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -39,7 +39,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="folder for the checkpoint, the snapshots and the log",
     )
     parser.add_argument(
-        "--start", type=Path, help="go on from this checkpoint: the last stage alone"
+        "--start", type=Path, help="go on from this checkpoint: the stages `fresh` and `last` alone"
     )
     parser.add_argument("--vision-steps", type=int, default=5000)
     parser.add_argument("--fresh-steps", type=int, default=2600, help="of vision, on new pictures")
@@ -68,28 +68,40 @@ def begun(
             options.start, dtype=torch.float32
         )
         use_plain_attention(model)
-        return model.train(), AutoTokenizer.from_pretrained(options.start), None
+        _see_afresh(options, run, model.train(), None)
+        return model, AutoTokenizer.from_pretrained(options.start), None
     shape, seed = SHAPES["glance"], options.seed
     tokenizer = build_tokenizer(corpus(), shape.vocab, CLOCK)
     model = build_model(shape, tokenizer, torch.float32).train()
     use_plain_attention(model)
     probe = train_vision(model, run, steps=options.vision_steps, seed=seed, pairs=SEEN)
-    train_vision(
-        model,
-        run,
-        steps=options.fresh_steps,
-        seed=seed + 4,
-        pairs=SEEN,
-        name="fresh",
-        reuse=1,
-        peak=1.5e-3,
-        probe=probe,
-    )
+    _see_afresh(options, run, model, probe)
     steps, horizon = options.language_steps, max(options.horizon, options.language_steps)
     recall = train_language(
         model, tokenizer, run, steps=steps, horizon=horizon, seed=seed + 1, pairs=SEEN
     )
     return model, tokenizer, recall
+
+
+def _see_afresh(
+    options: argparse.Namespace,
+    run: Run,
+    model: LlavaOnevisionForConditionalGeneration,
+    probe: Probe | None,
+) -> None:
+    """No picture twice, and some in false colours."""
+    train_vision(
+        model,
+        run,
+        steps=options.fresh_steps,
+        seed=options.seed + 4,
+        pairs=SEEN,
+        name="fresh",
+        reuse=1,
+        peak=1.5e-3,
+        probe=probe,
+        false_colours=0.35,
+    )
 
 
 def ended(
@@ -109,7 +121,7 @@ def ended(
         seed=options.seed + 5,
         pairs=SEEN,
         blocks=30,
-        peak=1.2e-3,
+        peak=1.5e-3,
         curriculum=((0.0, LENGTHS),),
         name="last",
         recall=recall,

@@ -6,7 +6,7 @@ inference, with many questions each; the loss is asked of the answers' tokens al
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,10 +37,10 @@ CURRICULUM: tuple[tuple[float, tuple[int, ...]], ...] = (
     (0.55, (1, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)),
 )
 # The last stage: all lengths, all wordings, and more of what only few streams allow to be asked.
-LENGTHS = (1, 2, 4, 8, 16, 32, 64)
+LENGTHS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
 RARE = {
-    **WEIGHTS, "now_where": 5.0, "now_at": 3.0, "now_relation": 14.0, "now_beside": 8.0, "now_moving": 5.0,
-    "past_sign": 2.5, "past_first": 5.0, "past_next": 10.0, "past_when": 4.0,
+    **WEIGHTS, "now_sign": 2.0, "now_where": 6.0, "now_at": 3.0, "now_relation": 14.0, "now_beside": 7.0, "now_moving": 7.0,
+    "past_colour": 3.0, "past_sign": 2.5, "past_did": 3.0, "past_first": 5.0, "past_next": 10.0, "past_when": 5.0,
 }  # fmt: skip
 TOKENS = 6144  # of a batch, about
 EXCHANGE_TOKENS = 24  # of a question with its answer, about
@@ -58,14 +58,20 @@ class Lesson:
 
 
 def draw_lesson(
-    rng: Rng, bank: Bank, collator: Collator, frames: int, *, last: bool = False
+    rng: Rng,
+    bank: Bank,
+    collator: Collator,
+    frames: int,
+    *,
+    pairs: Collection[Pair],
+    last: bool = False,
 ) -> Lesson:
     """As many streams of that length as make a batch; every third of them has times before its frames. last: of the last
     stage's questions.
     """
     stamped = bool(rng.random() < 0.35)
     tokens = bank.shots.tokens.shape[2] + (3 if stamped else 0)
-    questions = 8 if frames <= 4 else 12 if frames <= 16 else 16
+    questions = 8 if frames <= 4 else 14 if frames <= 16 else 22
     row = frames * tokens + len(collator.prompt) + questions * EXCHANGE_TOKENS
     reels = draw_reels(
         rng,
@@ -75,6 +81,7 @@ def draw_lesson(
         questions=questions,
         stamped=stamped,
         types=RARE if last else WEIGHTS,
+        pairs=pairs,
         more=last,
     )
     tokens = bank.shots.tokens.shape[2] + collator.stamp_tokens(reels)
@@ -172,11 +179,13 @@ def train_language(
     whole = nn.ModuleDict({"model": model, "recall": recall}).to(run.device)
     descent = Descent([*reading_parameters(model), *recall.named_parameters(prefix="recall")])
 
+    named = frozenset(pairs)
+
     def learn(step: int) -> dict[str, float]:
         bank.roll_to(step // REFRESH)
         rng = np.random.default_rng((seed, 1, step))
         lengths = [those for share, those in curriculum if step > share * horizon][-1]
-        lesson = draw_lesson(rng, bank, collator, int(rng.choice(lengths)), last=last)
+        lesson = draw_lesson(rng, bank, collator, int(rng.choice(lengths)), pairs=named, last=last)
         with run.autocast():
             loss, figures = _lesson_loss(model, recall, bank, lesson, run)
         descent.step(loss, cosine(step, horizon, peak))

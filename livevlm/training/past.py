@@ -90,7 +90,7 @@ def past_sign(rng: Rng, footage: Footage) -> Drawn | None:
 def past_did(rng: Rng, footage: Footage) -> Drawn | None:
     """Whether a thing was ever shown."""
     asked = {pair for view in footage.views for pair in _pairs(view)}
-    drawn = yes_no(rng, asked, _vague(footage), sorted(asked))
+    drawn = yes_no(rng, asked, _vague(footage), sorted(asked), footage.pairs)
     return drawn and Drawn({"thing": a(drawn[0])}, drawn[1], _frames(footage, drawn[0]))
 
 
@@ -157,7 +157,7 @@ def past_when(rng: Rng, footage: Footage) -> Drawn | None:
     if rng.random() < 0.15:
         taken = {pair for view in footage.views for pair in _pairs(view)} | _vague(footage)
         kind, colour = pick(rng, KINDS), pick(rng, list(COLOURS))
-        if any(fits(pair, f"{colour} {kind}") for pair in taken):
+        if (kind, colour) in taken or (kind, colour) not in footage.pairs:
             return None
         return Drawn({"thing": a(f"{colour} {kind}")}, NOT_SEEN)
     if not shown:

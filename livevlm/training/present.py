@@ -89,7 +89,7 @@ def now_is(rng: Rng, footage: Footage) -> Drawn | None:
     view = footage.views[-1]
     asked = {thing.pair for thing in view.things}
     near = [thing.pair for one in footage.views[-6:] for thing in one.things]
-    drawn = yes_no(rng, asked, set(view.vague), near)
+    drawn = yes_no(rng, asked, set(view.vague), near, footage.pairs)
     return drawn and Drawn({"thing": a(drawn[0])}, drawn[1], last(footage))
 
 

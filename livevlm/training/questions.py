@@ -5,26 +5,32 @@ An exchange names the frames that hold its answer, so that training knows what r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from livevlm.training.views import View
 from livevlm.training.wordings import draw_wording
-from streams.scene import COLOURS, KINDS
+from streams.scene import COLOURS, KINDS, PAIRS
 from streams.staging import Pair
 
 Rng = np.random.Generator
+ANY = frozenset(PAIRS)
 
 
 @dataclass(frozen=True, slots=True)
 class Footage:
-    """A stream: per frame its view, the number of its shot, and the text of its time, if the stream has any."""
+    """A stream: per frame its view, the number of its shot, and the text of its time, if the stream has any.
+
+    pairs: the (kind, colour) pairs that a question may name though the stream does not show them. Training must not name
+    those that it never shows: to all such questions the answer would be no.
+    """
 
     views: Sequence[View]
     shots: Sequence[int]
     stamps: Sequence[str] | None = None
+    pairs: Collection[Pair] = ANY
 
     def __post_init__(self) -> None:
         assert self.views and len(self.views) == len(self.shots)
@@ -108,9 +114,13 @@ def fits(pair: Pair, name: str) -> bool:
 
 
 def yes_no(
-    rng: Rng, asked: set[Pair], vague: set[Pair], near: Sequence[Pair]
+    rng: Rng,
+    asked: set[Pair],
+    vague: set[Pair],
+    near: Sequence[Pair],
+    pairs: Collection[Pair],
 ) -> tuple[str, str] | None:
-    """A name and whether it was shown; absent ones are drawn close to what the stream shows."""
+    """A name and whether it was shown; absent ones are drawn out of the pairs, close to what the stream shows."""
     if asked and rng.random() < 0.5:
         return asked_thing(rng, sorted(asked)[rng.integers(len(asked))]), "yes"
     for _ in range(8):
@@ -121,6 +131,7 @@ def yes_no(
         elif choice < 0.9:
             kind = pick(rng, KINDS)
         name = asked_thing(rng, (kind, colour))
-        if not any(fits(pair, name) for pair in asked | vague):
+        known = (kind, colour) in pairs
+        if known and not any(fits(pair, name) for pair in asked | vague):
             return name, "no"
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,8 @@ from livevlm.timestamps import clock_text
 from livevlm.training.bank import LOOKS, Shots
 from livevlm.training.past import PAST
 from livevlm.training.present import NOW
-from livevlm.training.questions import Exchange, Footage, Rng, draw_exchange
+from livevlm.training.questions import ANY, Exchange, Footage, Rng, draw_exchange
+from streams.staging import Pair
 
 ASKABLE = NOW | PAST
 # How often each type is asked, beside 1 for the others: what is hard is asked more.
@@ -48,17 +49,20 @@ def draw_reels(
     stamped: bool,
     types: Mapping[str, float] = WEIGHTS,
     only: Sequence[str] = tuple(ASKABLE),
+    pairs: Collection[Pair] = ANY,
     unsaid: bool = False,
     more: bool = False,
 ) -> Reels:
-    """Streams with so many questions each, of the types in `only`; stamped: with the time before every frame."""
+    """Streams with so many questions each, of the types in `only`; stamped: with the time before every frame; pairs: those
+    that questions may name.
+    """
     chance = np.array([types.get(type_, 1.0) for type_ in only])
     chance /= chance.sum()
     drawn: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Footage, list[Exchange]]] = []
     while len(drawn) < count:
         scenes, looks, cuts = draw_shots(rng, frames, len(shots.views))
         views = [shots.views[scene][look] for scene, look in zip(scenes, looks, strict=True)]
-        footage = Footage(views, cuts, draw_stamps(rng, frames) if stamped else None)
+        footage = Footage(views, cuts, draw_stamps(rng, frames) if stamped else None, pairs)
         asked: list[Exchange] = []
         # Some streams give no question of a type (no digit in view, say).
         for type_ in rng.choice(len(only), size=4 * questions, p=chance):

@@ -11,7 +11,8 @@ from streams.staging import Pair
 
 # A thing is in view from this share of it on, and out of view below the other; in between nothing is asked about it.
 PLAIN, GONE = 0.7, 0.03
-# How far from a third's border a thing must be to be called left or right of it, and how far apart two things must be.
+# How far from a third's border a thing must be to be called left or right of it, and how far apart two things must be; one lies above
+# another, say, where it is at least twice as far up as it is aside.
 MARGIN, APART = 0.045, 0.2
 # How far a thing goes from frame to frame at least if it moves, and at most if it does not.
 MOVES, RESTS = 0.05, 0.02
@@ -74,9 +75,9 @@ def place_of(thing: Thing) -> str | None:
 def relation_of(one: Thing, other: Thing) -> str | None:
     """How one lies to the other: "left of", "right of", "above", "below"; None where no single word says it."""
     dx, dy = one.x - other.x, one.y - other.y
-    if abs(dx) > APART and abs(dy) < APART * 0.6:
+    if abs(dx) > APART and abs(dx) > 2 * abs(dy):
         return "left of" if dx < 0 else "right of"
-    if abs(dy) > APART and abs(dx) < APART * 0.6:
+    if abs(dy) > APART and abs(dy) > 2 * abs(dx):
         return "above" if dy < 0 else "below"
     return None
 

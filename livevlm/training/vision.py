@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import permutations
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ HUES = tuple(COLOURS)
 UNSURE = -100  # a token on a thing half in view: neither the thing nor nothing is asked of it
 LOOKS = 3  # pictures taken of one scene
 SCENE_S = 6.0
+FALSE_ORDERS = tuple(permutations(range(3)))[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,21 @@ def draw_pictures(
         torch.from_numpy(colours),
         torch.from_numpy(ways),
     )
+
+
+def recoloured(rng: np.random.Generator, pictures: Pictures, share: float) -> Pictures:
+    """The same with a share of the pictures in false colours: channels exchanged, inverted or both, of which no colour is
+    asked. So a kind is seen in colours that it is never shown in, and learnt apart from them.
+    """
+    images, colours = pictures.images.clone(), pictures.colours.clone()
+    for place in np.flatnonzero(rng.random(len(images)) < share):
+        # Of the six orders of the channels, one leaves the picture as it was.
+        order = FALSE_ORDERS[rng.integers(len(FALSE_ORDERS))]
+        image = images[place][..., list(order)]
+        images[place] = 255 - image if rng.random() < 0.3 else image
+        there = colours[place] < len(HUES)
+        colours[place] = torch.where(there, UNSURE, colours[place])
+    return replace(pictures, images=images, colours=colours)
 
 
 class PicturePool:
@@ -193,7 +210,7 @@ class Probe(nn.Module):
         loss = loss + 40 * (way.square().sum(-1) * weight)[there].sum()
         with torch.no_grad():
             kind, colour = (
-                float((logits.argmax(-1) == labels)[there].float().mean())
+                float((logits.argmax(-1) == labels)[there & (labels >= 0)].float().mean())
                 for logits, labels in zip(said, (pictures.kinds, pictures.colours), strict=True)
             )
             off = float(way[there].square().mean().sqrt())
@@ -221,12 +238,14 @@ def train_vision(
     reuse: int = 4,
     peak: float = 2e-3,
     probe: Probe | None = None,
+    false_colours: float = 0.0,
 ) -> Probe:
     """Train tower and projector for so many steps, with the probe of an earlier stage if there is one; returns the probe. The
     rest of the model stays as it is.
 
     reuse: how often a picture is seen, on average. Seeing pictures again is cheap and teaches fast, and in the end the tower
-    knows the pictures that it was shown better than new ones: so the last steps should not.
+    knows the pictures that it was shown better than new ones: so the last steps should not. false_colours: the share of
+    pictures that are recoloured.
     """
     side = model.config.vision_config.image_size
     grid = math.ceil(side // model.config.vision_config.patch_size / 2)
@@ -238,7 +257,8 @@ def train_vision(
     descent = Descent(named)
 
     def learn(step: int) -> dict[str, float]:
-        pictures = pool.batch(step, batch).to(run.device)
+        drawn = np.random.default_rng((seed, 2, step))
+        pictures = recoloured(drawn, pool.batch(step, batch), false_colours).to(run.device)
         with run.autocast():
             tokens = frame_tokens(model, to_pixels(pictures.images))
             loss, figures = probe.losses(tokens, pictures)

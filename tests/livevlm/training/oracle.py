@@ -196,7 +196,7 @@ def _relation(words: str, footage: Footage) -> Answers:
     assert other
     ahead, aside = _offset(_relation_word(words), one, other)
     assert abs(ahead) > 0.19, "too near each other"
-    assert aside < 0.13, "no single word says how they lie"
+    assert aside < abs(ahead) / 2 + 0.01, "no single word says how they lie"
     return {"yes" if ahead > 0 else "no"}
 
 
@@ -209,7 +209,7 @@ def _beside(words: str, footage: Footage) -> Answers:
     fit = [
         one
         for one, (ahead, aside) in zip(footage.views[-1].things, lies, strict=True)
-        if ahead > 0.19 and aside < 0.13
+        if ahead > 0.19 and aside < ahead / 2 + 0.01
     ]
     return {in_words([one]) for one in fit}
 

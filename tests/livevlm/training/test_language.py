@@ -19,6 +19,7 @@ from livevlm.training.language import (
     train_language,
 )
 from livevlm.training.layout import IGNORED, Collator
+from livevlm.training.pairing import SEEN
 from livevlm.training.reels import Reels, draw_reels
 from streams.scene import PAIRS
 from tests.livevlm.training.making import (
@@ -102,7 +103,8 @@ def test_a_lesson_fits_its_batch(tmp_path: Path) -> None:
     counts = {}
     for frames in (1, 16, 64):
         lessons = [
-            draw_lesson(np.random.default_rng(seed), shown, collator, frames) for seed in range(4)
+            draw_lesson(np.random.default_rng(seed), shown, collator, frames, pairs=SEEN)
+            for seed in range(4)
         ]
         assert {lesson.reels.scenes.shape[1] for lesson in lessons} == {frames}
         assert all((lesson.lookups is not None) == (frames > 3) for lesson in lessons)
@@ -110,7 +112,7 @@ def test_a_lesson_fits_its_batch(tmp_path: Path) -> None:
         stamped = {lesson.reels.footage[0].stamps is not None for lesson in lessons}
         assert stamped == {False, True}
         counts[frames] = len(lessons[0].reels.footage)
-        again = draw_lesson(np.random.default_rng(0), shown, collator, frames)
+        again = draw_lesson(np.random.default_rng(0), shown, collator, frames, pairs=SEEN)
         assert torch.equal(again.batch.ids, lessons[0].batch.ids)
     assert counts[1] >= counts[16] >= counts[64] >= 4
 

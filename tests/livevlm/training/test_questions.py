@@ -13,6 +13,7 @@ from livevlm.training.past import PAST
 from livevlm.training.present import NOW
 from livevlm.training.questions import Exchange, Footage, a, draw_exchange, fits, listed
 from livevlm.training.reels import ASKABLE
+from livevlm.training.views import Thing, View
 from livevlm.training.wordings import SAID, UNSAID
 from streams.scene import COLOURS, KINDS
 from tests.livevlm.training.making import drawn_footage, wild_footage
@@ -161,3 +162,19 @@ def test_where_nothing_can_be_told_nothing_is_asked() -> None:
     for type_ in ("now_moving", "past_first", "past_next"):
         drawn = [draw_exchange(rng, single, type_, ASKABLE[type_], False) for _ in range(20)]
         assert drawn == [None] * 20
+
+
+def test_training_never_names_what_it_never_shows() -> None:
+    """Were a pair named that no picture shows, "no" would always be right, and be learnt."""
+    rng = np.random.default_rng(3)
+    few = frozenset({("star", "red"), ("star", "blue"), ("7", "red")})
+    shown = View((Thing("star", "red", 0.5, 0.5),))
+    footage = Footage([shown], [0], None, few)
+    names = set()
+    for _ in range(200):
+        for type_ in ("now_is", "past_did", "past_when"):
+            drawn = ASKABLE[type_](rng, footage)
+            if drawn is not None and " " in drawn.fields["thing"].split(" ", 1)[1]:
+                names.add(drawn.fields["thing"].split(" ", 1)[1])
+    assert "blue star" in names
+    assert names <= {f"{colour} {kind}" for kind, colour in few}

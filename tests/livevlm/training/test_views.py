@@ -43,13 +43,13 @@ def test_places_are_thirds_and_their_borders_are_not_named(
     [
         (-0.201, 0.0, "left of"), (0.201, 0.0, "right of"), (0.0, -0.201, "above"), (0.0, 0.201, "below"),
         (0.199, 0.0, None), (0.0, -0.199, None), (0.0, 0.0, None),
-        (0.4, 0.119, "right of"), (0.4, 0.121, None), (-0.119, -0.4, "above"), (-0.121, -0.4, None), (0.3, 0.3, None),
+        (0.4, 0.199, "right of"), (0.4, 0.201, None), (-0.199, -0.4, "above"), (-0.201, -0.4, None), (0.3, 0.3, None),
     ],
 )  # fmt: skip
 def test_relations_need_a_clear_distance_along_one_line(
     dx: float, dy: float, relation: str | None
 ) -> None:
-    """Farther than 0.2 along, and less than 0.12 aside."""
+    """Farther than 0.2 along, and less than half as far aside."""
     assert relation_of(at(0.5 + dx, 0.5 + dy), at(0.5, 0.5)) == relation
 
 

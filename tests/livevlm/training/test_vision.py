@@ -19,6 +19,7 @@ from livevlm.training.vision import (
     Probe,
     draw_pictures,
     frame_tokens,
+    recoloured,
     seeing_parameters,
     to_pixels,
     token_labels,
@@ -197,3 +198,18 @@ def test_training_lowers_the_loss_of_the_tower_alone(
     assert len(moved) > 0.9 * len(seeing)
     pixels = torch.zeros(3, 3, 32, 32)
     assert frame_tokens(model, pixels).shape == (3, 4, TINY.hidden)
+
+
+def test_false_colours_change_pictures_and_ask_no_colour_of_them() -> None:
+    """A recoloured picture keeps its kinds and its empty tokens; what it is said to be coloured must not be learnt."""
+    drawn = draw_pictures(np.random.default_rng(0), 8, PAIRS, side=96, grid=GRID)
+    rng = np.random.default_rng(1)
+    some = recoloured(rng, drawn, 0.5)
+    changed = (some.images != drawn.images).flatten(1).any(1)
+    assert 4 < int(changed.sum()) < 20
+    there = drawn.colours < len(HUES)
+    assert bool((some.colours[changed][there[changed]] == UNSURE).all())
+    assert torch.equal(some.colours[~changed], drawn.colours[~changed])
+    assert torch.equal(some.colours[~there], drawn.colours[~there])
+    assert torch.equal(some.kinds, drawn.kinds)
+    assert torch.equal(recoloured(rng, drawn, 0.0).images, drawn.images)
