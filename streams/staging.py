@@ -37,7 +37,8 @@ def draw_scene(rng: Rng, pairs: Sequence[Pair] = PAIRS) -> Scene:
     if choice < 0.22:
         return _staged(rng, _crowd(rng, pairs))
     count = 1 if choice < 0.58 else 2 if choice < 0.86 else 3
-    sprites = _in_lanes(rng, _different(rng, pairs, count), moving=0.5)
+    level = float(rng.uniform(0.3, 0.7)) if count > 1 and rng.random() < 0.5 else None
+    sprites = _in_lanes(rng, _different(rng, pairs, count), moving=0.5, level=level)
     return _staged(rng, sprites)
 
 
@@ -64,15 +65,17 @@ def _different(rng: Rng, pairs: Sequence[Pair], count: int) -> list[Pair]:
     return taken
 
 
-def _in_lanes(rng: Rng, names: Sequence[Pair], moving: float) -> tuple[Sprite, ...]:
-    """Every thing in a lane of its own, rows or columns; so nothing covers another while it moves."""
+def _in_lanes(
+    rng: Rng, names: Sequence[Pair], moving: float, level: float | None = None
+) -> tuple[Sprite, ...]:
+    """Every thing in a lane of its own, rows or columns; so nothing covers another while it moves. level: about how far along
+    their lanes all of them are, if they are to lie plainly above or beside each other.
+    """
     count = len(names)
     assert 1 <= count <= 3, names
     # A sign is wide: it needs a row.
     rows = any(kind in SIGNS for kind, _ in names) or bool(rng.random() < 0.5)
     order = rng.permutation(count)
-    # Half of the time all are about as far along, so that one is plainly above or beside another.
-    level = float(rng.uniform(0.3, 0.7)) if count > 1 and rng.random() < 0.5 else None
     sprites = []
     for lane, (kind, colour) in zip(order, names, strict=True):
         radius = float(rng.uniform(*(SIGN_RADII if kind in SIGNS else RADII)[count]))
