@@ -2,6 +2,7 @@
 
 from memory.index import IndexKind
 from memory.kv import KVBlock, KVShape
+from memory.options import MemoryOptions, MemoryStats
 from memory.readers import PositionAgnosticRetrieval, ReadAll, Reader, ReKV, TimeSpan
 from memory.recall import Recall, Span, Tiers, attended, evidence
 from memory.retention import (
@@ -21,7 +22,7 @@ from memory.retention import (
     VisionSinkBucketing,
 )
 from memory.rope import Rope
-from memory.store import Context, MemoryOptions, MemoryStats, StreamMemory
+from memory.store import Context, StreamMemory
 
 __all__ = [
     "BucketBy",

@@ -14,37 +14,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from memory.index import IndexKind, page_index
+from memory.compaction import long_term
+from memory.index import page_index
 from memory.kv import KVBlock, KVShape
+from memory.options import MemoryOptions, MemoryStats
 from memory.pages import PageTable, pooled_query
 from memory.pool import TokenPool
 from memory.readers import Reader, Shelf, TimeSpan
 from memory.recall import Recall, Tiers
-from memory.retention import LongTerm, Retention
+from memory.retention import Retention
 from memory.rope import Rope
-from memory.scoring import attention_mass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryOptions:
-    """The sizes of a memory.
-
-    budget_tokens: most long-term tokens, where retention bounds them; 0 is none. short_term_frames: newest frames kept exactly.
-    append_tokens: most tokens that one append brings. context_tokens: most video tokens, counted from the newest, that
-    a new chunk attends to; 0 is all. index: how pages are searched.
-    """
-
-    budget_tokens: int
-    short_term_frames: int
-    append_tokens: int
-    frame_tokens: int
-    context_tokens: int = 0
-    index: IndexKind = "auto"
-
-    def __post_init__(self) -> None:
-        assert self.append_tokens >= 1 and self.frame_tokens >= 1, self
-        assert self.budget_tokens >= 0, self
-        assert self.short_term_frames >= 0 and self.context_tokens >= 0, self
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +35,6 @@ class Context:
 
     def __len__(self) -> int:
         return int(self.keys.shape[2])
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryStats:
-    """Tokens by tier, bytes allocated, and the stream seconds that are remembered from and to.
-
-    host_bytes: what a memory that rests off the device keeps there, even where the device is the host itself.
-    """
-
-    tokens: Tiers
-    device_bytes: int
-    host_bytes: int
-    evicted_tokens: int
-    from_s: float | None
-    to_s: float | None
 
 
 class StreamMemory:
@@ -181,7 +145,8 @@ class StreamMemory:
 
     def _compact(self, queries: Tensor) -> None:
         start, long = self._prompt, self.tiers.long
-        kept = self._retention.keep(self._long_term(queries), self._options.budget_tokens)
+        shown = long_term(self._pool, self.tiers, self._rope, queries, settled=self._settled)
+        kept = self._retention.keep(shown, self._options.budget_tokens)
         if kept.merged is not None:
             merged = kept.merged
             self._pool.write(merged.at + start, merged.keys, merged.values)
@@ -189,40 +154,6 @@ class StreamMemory:
         self._pages.reset()
         self._settled = self.tiers.long
         self._evicted += long - self._settled
-
-    def _long_term(self, queries: Tensor) -> LongTerm:
-        """What retention may look at. queries: the newest tokens'."""
-        pool, tiers = self._pool, self.tiers
-        long = slice(tiers.prompt, tiers.prompt + tiers.long)
-
-        def attention(proxy: Tensor | None = None) -> Tensor:
-            asked = queries if proxy is None else proxy
-            return self._scores(asked, own=proxy is None)[:, long].to(pool.keys.device)
-
-        return LongTerm(
-            keys=pool.keys[:, :, long],
-            values=pool.values[:, :, long],
-            frames=pool.frames[:, long],
-            numbers=pool.numbers[:, long] - tiers.prompt,
-            patches=pool.patches[:, long],
-            fresh=tiers.long - self._settled,
-            recent_keys=pool.keys[:, :, long.stop :],
-            recent_patches=pool.patches[:, long.stop :],
-            attention=attention,
-        )
-
-    def _scores(self, queries: Tensor, *, own: bool) -> Tensor:
-        """(L, N): the attention of queries (L, H, R, D) on all tokens: those of the newest tokens, rotated to where they
-        stood when they met; or those of tokens that would come next.
-        """
-        tokens, asked = len(self._pool), queries.shape[2]
-        first = tokens - asked if own else tokens
-        here = torch.arange(first + asked, device=queries.device)
-        rows = []
-        for keys, query in zip(self._pool.keys, queries, strict=True):
-            rotated = self._rope.rotate(keys.to(queries.device), here[:tokens])
-            rows.append(attention_mass(self._rope.rotate(query, here[first:]), rotated, own=own))
-        return torch.stack(rows)
 
     def recall(self, queries: Tensor, span: TimeSpan | None = None) -> Recall:
         """What a question reads, by its position-free queries (L, H, N, D); with a span of stream seconds,
