@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Status = Literal["completed", "cancelled", "incomplete", "failed"]
-Tier = Literal["short", "long"]
+Tier = Literal["short", "long", "archive"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

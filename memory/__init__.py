@@ -3,8 +3,8 @@
 from memory.index import IndexKind
 from memory.kv import KVBlock, KVShape
 from memory.options import MemoryOptions, MemoryStats
-from memory.readers import PositionAgnosticRetrieval, ReadAll, Reader, ReKV, TimeSpan
-from memory.recall import Recall, Span, Tiers, attended, evidence
+from memory.readers import PositionAgnosticRetrieval, ReadAll, Reader, ReKV
+from memory.recall import Recall, Span, Tiers, TimeSpan, attended, evidence
 from memory.retention import (
     BucketBy,
     CarrierTokens,

@@ -5,7 +5,7 @@ and its exact twin in torch.
 from __future__ import annotations
 
 import math
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import faiss
 import numpy as np
@@ -13,6 +13,13 @@ import torch
 from torch import Tensor
 
 IndexKind = Literal["auto", "exact", "faiss"]
+
+
+class Found(NamedTuple):
+    """Pages, best first: dot products (L, count), float32, and the pages' numbers (L, count)."""
+
+    scores: Tensor
+    pages: Tensor
 
 
 class PageIndex(Protocol):
@@ -31,8 +38,8 @@ class PageIndex(Protocol):
         """Add vectors (L, P, E), float32."""
         ...
 
-    def search(self, query: Tensor, count: int, allowed: Tensor | None) -> Tensor:
-        """Query (L, E) -> the numbers (L, count) of the largest dot products, best first, on the query's device."""
+    def search(self, query: Tensor, count: int, allowed: Tensor | None) -> Found:
+        """Query (L, E) -> the `count` largest dot products of each layer, best first, on the query's device."""
         ...
 
 
@@ -71,14 +78,15 @@ class ExactIndex:
         self._vectors[:, self._count : stop] = vectors
         self._count = stop
 
-    def search(self, query: Tensor, count: int, allowed: Tensor | None) -> Tensor:
-        """Query (L, E) -> (L, count) numbers, best first."""
+    def search(self, query: Tensor, count: int, allowed: Tensor | None) -> Found:
+        """As the protocol says."""
         scores = torch.einsum(
             "le,lpe->lp", query.to(self._vectors), self._vectors[:, : self._count]
         )
         if allowed is not None:
             scores = scores.masked_fill(~allowed.to(scores.device), -math.inf)
-        return scores.topk(count, dim=1).indices.to(query.device)
+        best = scores.topk(count, dim=1)
+        return Found(best.values.to(query.device), best.indices.to(query.device))
 
 
 class FaissIndex:
@@ -103,9 +111,9 @@ class FaissIndex:
         for index, rows in zip(self._indexes, vectors.float().cpu().numpy(), strict=True):
             index.add(np.ascontiguousarray(rows))
 
-    def search(self, query: Tensor, count: int, allowed: Tensor | None) -> Tensor:
-        """Query (L, E) -> (L, count) numbers, best first."""
-        rows = []
+    def search(self, query: Tensor, count: int, allowed: Tensor | None) -> Found:
+        """As the protocol says."""
+        scores, pages = [], []
         for layer, (index, vector) in enumerate(
             zip(self._indexes, query.float().cpu().numpy(), strict=True)
         ):
@@ -113,6 +121,7 @@ class FaissIndex:
             if allowed is not None:
                 ids = allowed[layer].nonzero().flatten().cpu().numpy().astype(np.int64)
                 parameters = faiss.SearchParameters(sel=faiss.IDSelectorBatch(ids))  # type: ignore[call-arg]
-            _, numbers = index.search(vector[None], count, params=parameters)
-            rows.append(torch.from_numpy(numbers[0]))
-        return torch.stack(rows).to(query.device)
+            products, numbers = index.search(vector[None], count, params=parameters)
+            scores.append(torch.from_numpy(products[0]))
+            pages.append(torch.from_numpy(numbers[0]))
+        return Found(torch.stack(scores).to(query.device), torch.stack(pages).to(query.device))

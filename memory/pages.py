@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from memory.index import PageIndex
+from memory.index import Found, PageIndex
 
 
 class PageTable:
@@ -47,13 +47,13 @@ class PageTable:
             self._index.add(page_means(fresh, self.page_tokens))
             self._pages = whole
 
-    def nearest(self, query: Tensor, count: int, allowed: Tensor | None = None) -> Tensor:
-        """Per layer the `count` best pages (L, count) for the query (L, G * D), in stream order.
+    def best(self, query: Tensor, count: int, allowed: Tensor | None = None) -> Found:
+        """Per layer the `count` best pages for the query (L, G * D), best first.
 
         allowed: (L, pages) bool; each layer must allow at least `count`.
         """
         assert count <= self._pages, (count, self._pages)
-        return self._index.search(query, count, allowed).sort(dim=1).values
+        return self._index.search(query, count, allowed)
 
 
 def page_means(keys: Tensor, page_tokens: int) -> Tensor:

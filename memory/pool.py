@@ -47,6 +47,11 @@ class TokenPool:
         return int(self._keys.shape[2])
 
     @property
+    def appended(self) -> int:
+        """How many tokens were ever appended: the number that the next one gets."""
+        return self._appended
+
+    @property
     def nbytes(self) -> int:
         """Bytes of keys and values, allocated whether used or not."""
         return self._keys.nbytes + self._values.nbytes

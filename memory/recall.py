@@ -14,19 +14,22 @@ from memory.scoring import attention_mass
 
 @dataclass(frozen=True, slots=True)
 class Tiers:
-    """How many tokens of each tier, oldest first: pinned prompt, long-term, short-term."""
+    """How many tokens of each tier: pinned prompt, long-term, short-term; and of the archive, which in a recall lie between
+    the long-term and the short-term ones.
+    """
 
     prompt: int
     long: int
     short: int
+    archive: int = 0
 
     def __post_init__(self) -> None:
-        assert min(self.prompt, self.long, self.short) >= 0, self
+        assert min(self.prompt, self.long, self.short, self.archive) >= 0, self
 
     @property
     def video(self) -> int:
         """Tokens that are not the prompt's."""
-        return self.long + self.short
+        return self.long + self.archive + self.short
 
     @property
     def total(self) -> int:
@@ -36,7 +39,7 @@ class Tiers:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """A copy of some tokens in stream order: prompt, then long-term, then short-term. Later writes cannot disturb it.
+    """A copy of some tokens in stream order: prompt, then long-term, archived, short-term. Later writes cannot disturb it.
 
     keys, values: (L, G, N, D), the keys position-free. times, utcs, frames: (L, N). Positions are given on the way out
     and are contiguous, 0..N-1, whatever was left out between.
@@ -60,6 +63,10 @@ class Recall:
         return self.tiers.total
 
 
+SpanTier = Literal["short", "long", "archive"]
+TimeSpan = tuple[float, float]
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of the stream, its ends in stream seconds and in POSIX seconds,
@@ -71,7 +78,7 @@ class Span:
     from_utc: float
     to_utc: float
     score: float
-    tier: Literal["short", "long"]
+    tier: SpanTier
 
 
 def attended(recall: Recall, rope: Rope, queries: Tensor) -> Tensor:
@@ -107,15 +114,12 @@ def evidence(recall: Recall, mass: Tensor, limit: int) -> tuple[Span, ...]:
     )
     share /= share.sum().clamp_min(1e-12)
     best = share.topk(min(limit, len(numbers))).indices.sort().values
-    first_short = frames[:, recall.tiers.long :].min() if recall.tiers.short else None
     spans: list[Span] = []
     last = -2
     for number in best.tolist():
         at = frames == numbers[number]
         time, utc = float(recall.times[:, video][at][0]), float(recall.utcs[:, video][at][0])
-        tier: Literal["short", "long"] = (
-            "short" if first_short is not None and numbers[number] >= first_short else "long"
-        )
+        tier = _tier(recall.tiers, int(at.any(0).nonzero()[-1]))
         if number == last + 1 and spans[-1].tier == tier:
             joined = spans.pop()
             spans.append(
@@ -132,3 +136,10 @@ def evidence(recall: Recall, mass: Tensor, limit: int) -> tuple[Span, ...]:
             spans.append(Span(time, time, utc, utc, float(share[number]), tier))
         last = number
     return tuple(sorted(spans, key=lambda span: span.score, reverse=True))
+
+
+def _tier(tiers: Tiers, place: int) -> SpanTier:
+    """Where a video token was read from, by its place behind the prompt."""
+    if place < tiers.long:
+        return "long"
+    return "archive" if place < tiers.long + tiers.archive else "short"

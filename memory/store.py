@@ -20,8 +20,8 @@ from memory.kv import KVBlock, KVShape
 from memory.options import MemoryOptions, MemoryStats
 from memory.pages import PageTable, pooled_query
 from memory.pool import TokenPool
-from memory.readers import Reader, Shelf, TimeSpan
-from memory.recall import Recall, Tiers
+from memory.readers import Reader, Shelf
+from memory.recall import Recall, Tiers, TimeSpan
 from memory.retention import Retention
 from memory.rope import Rope
 

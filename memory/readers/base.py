@@ -10,9 +10,7 @@ from torch import Tensor
 
 from memory.pages import PageTable, page_tokens_of
 from memory.pool import TokenPool
-from memory.recall import Tiers
-
-TimeSpan = tuple[float, float]
+from memory.recall import Tiers, TimeSpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,5 +91,5 @@ def nearest_pages(shelf: Shelf, query: Tensor, limit: int, span: TimeSpan | None
     count = min(limit, available)
     if count == 0:
         return torch.zeros(query.shape[0], 0, dtype=torch.long)
-    pages = table.nearest(query, count, allowed).cpu()
+    pages = table.best(query, count, allowed).pages.sort(dim=1).values.cpu()
     return torch.add(page_tokens_of(pages, table.page_tokens), long.start)

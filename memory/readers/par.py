@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from memory.readers.base import Choice, Shelf, TimeSpan, join, nearest_pages, within
+from memory.readers.base import Choice, Shelf, join, nearest_pages, within
+from memory.recall import TimeSpan
 
 
 @dataclass(frozen=True, slots=True)

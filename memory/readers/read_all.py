@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from memory.readers.base import Choice, Shelf, TimeSpan, join, within
+from memory.readers.base import Choice, Shelf, join, within
+from memory.recall import TimeSpan
 
 
 @dataclass(frozen=True, slots=True)

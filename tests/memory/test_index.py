@@ -38,7 +38,7 @@ def test_faiss_finds_what_exact_search_finds(
     for index in (ExactIndex(3, 16, CPU), FaissIndex(3, 16)):
         index.add(vectors[:, : pages // 2])
         index.add(vectors[:, pages // 2 :])
-        found.append(index.search(query, count, allowed))
+        found.append(index.search(query, count, allowed).pages)
     assert torch.equal(*found)
     if allowed is not None:
         assert allowed.gather(1, found[0]).all()
@@ -51,7 +51,7 @@ def test_clearing_forgets(kind: str) -> None:
     index.add(torch.eye(4)[None] * 100)
     index.clear()
     index.add(torch.eye(4)[None, 2:])
-    assert index.search(torch.tensor([[0.0, 0.0, 0.0, 1.0]]), 2, None).tolist() == [[1, 0]]
+    assert index.search(torch.tensor([[0.0, 0.0, 0.0, 1.0]]), 2, None).pages.tolist() == [[1, 0]]
 
 
 def test_auto_is_faiss_on_the_host() -> None:
@@ -88,5 +88,5 @@ def test_table_grows_page_by_page_and_equals_a_new_one() -> None:
     whole.sync(keys)
     query = torch.randn(2, 16, generator=torch.Generator().manual_seed(5))
     assert len(grown) == len(whole) == 6
-    assert torch.equal(grown.nearest(query, 3), whole.nearest(query, 3))
-    assert (grown.nearest(query, 3).diff(dim=1) > 0).all()
+    assert torch.equal(grown.best(query, 3).pages, whole.best(query, 3).pages)
+    assert (grown.best(query, 3).scores.diff(dim=1) <= 0).all()
