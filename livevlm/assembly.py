@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from livevlm.backbone import Backbone
 from livevlm.config import Config
 from livevlm.engine import Engine, EngineOptions, EngineStream
 from livevlm.metrics import Metrics
 from livevlm.models import load_backbone
-from livevlm.remembering import MemoryRecipe
+from livevlm.persistence import StateDir, fingerprint_of
+from livevlm.remembering import MemoryRecipe, prompt_block
 from livevlm.service.options import DEFAULTS, AskOptions
 from livevlm.service.server import ServerOptions
 
@@ -21,10 +23,36 @@ def build_backbone(config: Config) -> Backbone:
 
 
 def build_engine(
-    backbone: Backbone, config: Config, streams: Sequence[EngineStream], metrics: Metrics
+    backbone: Backbone,
+    config: Config,
+    streams: Sequence[EngineStream],
+    metrics: Metrics,
+    state: StateDir | None = None,
 ) -> Engine:
-    """The engine, with an empty memory a stream. Raises ConfigError where the settings fit no memory."""
-    return Engine(backbone, streams=streams, options=engine_options(config), metrics=metrics)
+    """The engine, with a memory a stream: empty, or what the state directory holds of it.
+
+    Raises ConfigError where the settings fit no memory, or what is held cannot be used.
+    """
+    path = None if state is None else state.path
+    return Engine(
+        backbone, streams=streams, options=engine_options(config), metrics=metrics, state=path
+    )
+
+
+def open_state(backbone: Backbone, config: Config) -> StateDir | None:
+    """The state directory, if one is set. Raises ConfigError where it cannot be used."""
+    if not config.server.state_dir:
+        return None
+    prompt = backbone.codec.layout(config.answer.system_prompt).before_video
+    ingest = config.ingest
+    shaping = {
+        key: getattr(ingest, key)
+        for key in ("tokens_per_frame", "reducer", "similarity", "timestamps", "chunk_frames")
+    }
+    fingerprint = fingerprint_of(
+        backbone, prompt_block(backbone, prompt), config.memory.model_dump(), shaping
+    )
+    return StateDir(Path(config.server.state_dir).expanduser(), fingerprint)
 
 
 def engine_options(config: Config) -> EngineOptions:

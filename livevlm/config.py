@@ -49,6 +49,7 @@ class ServerConfig(Section):
     max_message_bytes: int = _setting(1_048_576, "longest websocket message taken", ge=1024)
     max_questions_per_client: int = _setting(8, "questions one client may have open", ge=1)
     allow_insecure: bool = _setting(False, "listen beyond this machine without a token")
+    state_dir: str = _setting("", "folder in which memories outlive the daemon; empty: none")
 
     allowed_origins: list[str] = _setting([], "web pages that may connect, as https://example.org")
 
@@ -158,6 +159,17 @@ class MemoryConfig(Section):
     )
     tar_ratio: float = _setting(
         0.5, "infinipot only: share of the budget given by temporal redundancy", ge=0, le=1
+    )
+    archive: bool = _setting(
+        True, "keep all frames' keys and values off the device too, where par finds them again"
+    )
+    archive_host_mb: int = _setting(512, "host memory of a stream's archive, MiB", ge=16)
+    archive_disk_mb: int = _setting(
+        8192, "disk of a stream's archive, MiB, where server.state_dir is set", ge=16
+    )
+    archive_days: float = _setting(0.0, "days that an archive reaches back; 0: no limit", ge=0)
+    archive_storage: Literal["exact", "int8", "int4"] = _setting(
+        "exact", "how archived keys and values are stored: exact, int8, int4"
     )
     index: Literal["auto", "exact", "faiss"] = _setting("auto", "finds pages: auto, exact, faiss")
 

@@ -18,12 +18,13 @@ from types import TracebackType
 from typing import Self
 
 from livevlm import __version__
-from livevlm.assembly import build_backbone, build_engine, server_options
+from livevlm.assembly import build_backbone, build_engine, open_state, server_options
 from livevlm.backbone import Backbone
 from livevlm.config import Config
 from livevlm.intake import Intake, build_intake
 from livevlm.messages import Question, Sink, StreamStatus
 from livevlm.metrics import Metrics
+from livevlm.persistence import StateDir
 from livevlm.service.address import PATH
 from livevlm.service.listening import check_free
 from livevlm.service.server import Server
@@ -50,6 +51,7 @@ class Daemon:
         self._worker_died = threading.Event()
         self._on_death: Callable[[], object] = _nothing
         self._intakes: list[Intake] = []
+        self._state: StateDir | None = None
 
     def __enter__(self) -> Self:
         server = self._config.server
@@ -67,7 +69,8 @@ class Daemon:
             for name in self._config.streams
         ]
         streams = [intake.stream for intake in self._intakes]
-        self._engine = build_engine(backbone, self._config, streams, self._metrics)
+        self._state = open_state(backbone, self._config)
+        self._engine = build_engine(backbone, self._config, streams, self._metrics, self._state)
         self._metrics.describe_build(**self.info())
         self._metrics.observe_streams(self.streams)
         self._worker.start()
@@ -90,6 +93,8 @@ class Daemon:
             logger.warning("the model is still at work and is left behind")
         else:
             self._engine.close()
+            if self._state is not None:
+                self._state.close()
 
     @property
     def stuck(self) -> bool:

@@ -13,11 +13,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from livevlm.answer import Answering
 from livevlm.backbone import Backbone
 from livevlm.errors import DeadlineExceeded, LiveVLMError, NoFramesYet, QueueFull, StreamNotFound
 from livevlm.ingest import StreamIngest
+from livevlm.keeper import restored
 from livevlm.messages import AsOf, Question, Sink, Status, StreamStatus
 from livevlm.metrics import Metrics
 from livevlm.reducer import make_reducer
@@ -80,8 +82,12 @@ class Engine:
         options: EngineOptions,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
+        state: Path | None = None,
     ) -> None:
-        """clock: monotonic seconds. Raises ConfigError where the options fit no memory."""
+        """clock: monotonic seconds. state: the folder in which memories outlive the engine, which nobody else may use.
+
+        Raises ConfigError where the options fit no memory, or the folder's memories cannot be used.
+        """
         self._backbone, self._options, self._metrics, self._clock = (
             backbone,
             options,
@@ -90,7 +96,8 @@ class Engine:
         )
         self._layout = backbone.codec.layout(options.system_prompt)
         self._streams = {stream.name: stream for stream in streams}
-        self._ingests = {name: self._ingest() for name in self._streams}
+        self._state = state
+        self._ingests = {name: self._ingest(name) for name in self._streams}
         self._turns = deque(self._streams)
         self._lock = (
             threading.Lock()
@@ -103,8 +110,9 @@ class Engine:
         }
         self._active: deque[_Asked] = deque()
 
-    def _ingest(self) -> StreamIngest:
+    def _ingest(self, name: str) -> StreamIngest:
         options = self._options
+        folder = None if self._state is None else self._state / "streams" / name
         reducer = make_reducer(
             self._backbone.own_grid, tokens=options.tokens_per_frame, similarity=options.similarity
         )
@@ -113,16 +121,20 @@ class Engine:
             prompt=self._layout.before_video,
             frame_tokens=reducer.most,
             chunk_frames=options.chunk_frames,
+            folder=None if folder is None else folder / "archive",
         )
+        keeper = None if folder is None else restored(name, folder / "memory", memory, self._clock)
+        newest = memory.newest()
         backbone = self._backbone
         stamped = options.memory.timestamps
         return StreamIngest(
             backbone,
             memory,
-            FrameEncoder(backbone, reducer),
+            FrameEncoder(backbone, reducer, 0 if newest is None else newest.frame + 1),
             score_queries=options.memory.score_queries,
             stage=self._metrics.stage,
             timestamps=Timestamps(backbone.codec, backbone.embed) if stamped else None,
+            keeper=keeper,
         )
 
     # From any thread.
@@ -181,6 +193,8 @@ class Engine:
         for asked in [*self._active, *waiting]:
             self._end(asked, "cancelled")
         self._active.clear()
+        for ingest in self._ingests.values():
+            ingest.close()
 
     def _begin_next(self) -> bool:
         """Give the longest waiting question its turn, if there is room for another working copy of a recall."""

@@ -9,10 +9,12 @@ import torch
 
 from livevlm.backbone import Backbone
 from livevlm.decoder import ChunkPast
+from livevlm.keeper import Keeper
 from livevlm.messages import AsOf
+from livevlm.resuming import Resumption
 from livevlm.timestamps import Timestamps
 from livevlm.tokens import FrameTokens
-from livevlm.vision import FrameEncoder
+from livevlm.vision import FrameEncoder, jpeg
 from memory import KVBlock, StreamMemory
 from streams import Frame
 
@@ -35,20 +37,25 @@ class StreamIngest:
         score_queries: int,
         stage: Stage,
         timestamps: Timestamps | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         """timestamps: if given, the text of its time stands in front of each frame; the memory must have been built with
-        room for it.
+        room for it. keeper: if given, has filled the memory with what was remembered in an earlier life.
         """
         self._backbone, self.memory, self._encoder = backbone, memory, encoder
         self._score_queries, self._stage = score_queries, stage
+        self._keeper = keeper
         self.timestamps = timestamps
-        self.as_of: AsOf | None = None
+        newest = memory.newest()
+        self.as_of = None if newest is None else AsOf(stream_s=newest.stream_s, utc=newest.utc)
+        self._resumption = Resumption(self.as_of)
         self.frames_encoded = 0
 
     @torch.inference_mode()
     def add(self, frames: Sequence[Frame]) -> None:
         """Encode, prefill and remember one chunk of frames."""
         began = time.monotonic()
+        frames = self._resumption.shifted(frames)
         tokens = self._encoder.encode(frames)
         seen = time.monotonic()
         block = prefill(
@@ -59,12 +66,25 @@ class StreamIngest:
             timestamps=self.timestamps,
         )
         filled = time.monotonic()
-        self.memory.append(block)
+        pictures = {}
+        if self.memory.archived:
+            pictures = {
+                one.number: jpeg(frame.image) for one, frame in zip(tokens, frames, strict=True)
+            }
+        if self._keeper is None:
+            self.memory.append(block, pictures)
+        else:
+            self._keeper.append(self.memory, block, pictures)
         self._stage("vision", seen - began)
         self._stage("prefill", filled - seen)
         self._stage("compress", time.monotonic() - filled)
         self.as_of = AsOf(stream_s=tokens[-1].pts_s, utc=tokens[-1].captured_utc)
         self.frames_encoded += len(frames)
+
+    def close(self) -> None:
+        """Nothing comes any more: what is kept on disk is completed."""
+        if self._keeper is not None:
+            self._keeper.close(self.memory)
 
 
 def prefill(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import get_args
 
 import torch
@@ -13,6 +14,9 @@ from livevlm.decoder import ChunkPast
 from livevlm.errors import ConfigError
 from livevlm.timestamps import Timestamps
 from memory import (
+    Archive,
+    ArchiveError,
+    ArchiveIndex,
     BucketBy,
     CarrierTokens,
     Context,
@@ -28,10 +32,13 @@ from memory import (
     ReKV,
     Retention,
     SlidingWindow,
+    Storage,
     StreamMem,
     StreamMemory,
     TopScores,
     Uniform,
+    Vault,
+    VaultOptions,
     VisionSinkBucketing,
 )
 
@@ -50,6 +57,8 @@ READERS = ("par", "full", "rekv")
 # LiveVLM's cache size, and the positions left free for a question and its answer.
 BUDGET = 12_000
 QUESTION_ROOM = 128
+# A segment of the archive is allocated whole: so large at most, and of so many pages.
+SEGMENT_BYTES, MOST_PAGES = 16 << 20, 256
 # ReKV's sliding window while it encodes, and how many frames a layer reads (its public code's n_local and topk).
 REKV_WINDOW = 15_000
 REKV_BLOCKS = 64
@@ -78,6 +87,11 @@ class MemoryRecipe:
     sink_tokens: int = 4
     score_pool_tokens: int = 5
     tar_ratio: float = 0.5
+    archive: bool = True
+    archive_host_mb: int = 512
+    archive_disk_mb: int = 8192
+    archive_days: float = 0.0
+    archive_storage: str = "exact"
     index: str = "auto"
     timestamps: bool = False
 
@@ -86,6 +100,7 @@ class MemoryRecipe:
         _known("memory.reader", self.reader, READERS)
         _known("memory.bucket_by", self.bucket_by, get_args(BucketBy))
         _known("memory.index", self.index, get_args(IndexKind))
+        _known("memory.archive_storage", self.archive_storage, get_args(Storage))
         if self.score_pool_tokens % 2 == 0:
             raise ConfigError(
                 f"memory.score_pool_tokens = {self.score_pool_tokens} has no token in the middle: set an odd number"
@@ -101,10 +116,16 @@ class MemoryRecipe:
             )
 
     def build(
-        self, backbone: Backbone, *, prompt: str, frame_tokens: int, chunk_frames: int
+        self,
+        backbone: Backbone,
+        *,
+        prompt: str,
+        frame_tokens: int,
+        chunk_frames: int,
+        folder: Path | None = None,
     ) -> StreamMemory:
         """An empty memory with the prompt pinned in it. frame_tokens: the most that a picture becomes, its timestamp not
-        counted.
+        counted. folder: where the archive lies, if not in memory alone; what lies there is taken in.
         """
         if self.timestamps:
             frame_tokens += Timestamps(backbone.codec, backbone.embed).max_tokens
@@ -129,7 +150,32 @@ class MemoryRecipe:
             retention=self._retention(backbone, pinned),
             reader=self._reader(frame_tokens, budget),
             storage=torch.device("cpu") if rekv else None,
+            archive=self._archive(backbone, pinned, folder) if self.archived else None,
         )
+
+    @property
+    def archived(self) -> bool:
+        """Whether there is an archive: only `par` reads it, and a memory that keeps everything needs none."""
+        return self.archive and self.reader == "par" and self.retention != "full"
+
+    def _archive(self, backbone: Backbone, pinned: KVBlock, folder: Path | None) -> Archive:
+        dtype = pinned.keys.dtype
+        token_bytes = backbone.kv.bytes_per_token(dtype)
+        pages = max(1, min(MOST_PAGES, SEGMENT_BYTES // (token_bytes * self.page_tokens)))
+        options = VaultOptions(
+            page_tokens=self.page_tokens,
+            segment_tokens=pages * self.page_tokens,
+            host_bytes=self.archive_host_mb << 20,
+            disk_bytes=self.archive_disk_mb << 20,
+            keep_s=self.archive_days * 86400,
+            storage=self.archive_storage,  # type: ignore[arg-type]  # checked above
+            folder=folder,
+        )
+        index = ArchiveIndex(backbone.kv.layers, backbone.kv.kv_heads * backbone.kv.head_dim)
+        try:
+            return Archive(Vault(backbone.kv, dtype, options), index)
+        except ArchiveError as error:
+            raise ConfigError(str(error)) from error
 
     def _own_budget(self, backbone: Backbone, besides: int) -> int:
         room = own_budget(backbone, besides)

@@ -14,13 +14,16 @@ from livevlm.reducer import TokenReducer
 from livevlm.tokens import FrameTokens
 from streams import Frame
 
+JPEG_QUALITY = 80
+
 
 class FrameEncoder:
     """Encodes a stream's frames in batches and numbers them."""
 
-    def __init__(self, backbone: Backbone, reducer: TokenReducer) -> None:
+    def __init__(self, backbone: Backbone, reducer: TokenReducer, first_number: int = 0) -> None:
+        """first_number: of the next frame; others were numbered in an earlier life."""
         self._backbone, self._reducer = backbone, reducer
-        self._encoded = 0
+        self._encoded = first_number
 
     @torch.inference_mode()
     def encode(self, frames: Sequence[Frame]) -> list[FrameTokens]:
@@ -48,3 +51,12 @@ def fit(image: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.u
     return cv2.resize(
         image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     ).astype(np.uint8)
+
+
+def jpeg(image: npt.NDArray[np.uint8]) -> bytes:
+    """A picture (height, width, 3) RGB as a JPEG."""
+    done, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    )
+    assert done, image.shape
+    return data.tobytes()

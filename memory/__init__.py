@@ -1,10 +1,13 @@
 """Keys and values at rest: what a stream's memory keeps, and what a question gets back from it."""
 
+from memory.archive import ArchiveError, Storage, Vault, VaultOptions, VaultStats
+from memory.archive.archive import Archive
+from memory.archive.index import ArchiveIndex
 from memory.index import IndexKind
-from memory.kv import KVBlock, KVShape
+from memory.kv import KVBlock, KVShape, TimeSpan
 from memory.options import MemoryOptions, MemoryStats
 from memory.readers import PositionAgnosticRetrieval, ReadAll, Reader, ReKV
-from memory.recall import Recall, Span, Tiers, TimeSpan, attended, evidence
+from memory.recall import Recall, Span, Tiers, attended, evidence
 from memory.retention import (
     BucketBy,
     CarrierTokens,
@@ -22,9 +25,13 @@ from memory.retention import (
     VisionSinkBucketing,
 )
 from memory.rope import Rope
+from memory.state import StateFolder
 from memory.store import Context, StreamMemory
 
 __all__ = [
+    "Archive",
+    "ArchiveError",
+    "ArchiveIndex",
     "BucketBy",
     "CarrierTokens",
     "Context",
@@ -48,12 +55,17 @@ __all__ = [
     "Rope",
     "SlidingWindow",
     "Span",
+    "StateFolder",
+    "Storage",
     "StreamMem",
     "StreamMemory",
     "Tiers",
     "TimeSpan",
     "TopScores",
     "Uniform",
+    "Vault",
+    "VaultOptions",
+    "VaultStats",
     "VisionSinkBucketing",
     "attended",
     "evidence",

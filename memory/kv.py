@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+TimeSpan = tuple[float, float]  # stream seconds, both ends included
+
 
 @dataclass(frozen=True, slots=True)
 class KVShape:

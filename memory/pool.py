@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from memory.kv import KVBlock, KVShape
+
+STATE = ("keys", "values", "times", "utcs", "frames", "numbers", "patches")
 
 
 class TokenPool:
@@ -109,6 +113,30 @@ class TokenPool:
         self._appended += len(block)
         self._length = stop
 
+    def state(self) -> dict[str, Tensor]:
+        """Views of all tokens and what is known of them, by name."""
+        return {name: getattr(self, name) for name in STATE}
+
+    def restore(self, state: Mapping[str, Tensor], appended: int) -> None:
+        """Take over another pool's state, and how many tokens it had seen, in place of what is here. There must be room."""
+        length = state["keys"].shape[2]
+        assert set(state) == set(STATE), sorted(state)
+        if length > self.capacity:
+            assert self._grows, f"{length} tokens do not fit a pool of {self.capacity}"
+            self._grow(length)
+        self._length, self._appended = length, appended
+        for name, tensor in state.items():
+            getattr(self, name).copy_(tensor)
+
+    def skip_to(self, number: int) -> None:
+        """Number the next token so, or higher if it comes to that anyway."""
+        self._appended = max(self._appended, number)
+
+    def wipe(self) -> None:
+        """Overwrite what dropped tokens left behind them."""
+        for tensor in (self._keys, self._values):
+            tensor[:, :, self._length :] = 0
+
     def write(self, places: Tensor, keys: Tensor, values: Tensor) -> None:
         """Put keys and values (L, G, K, D) in place of those at `places` (L, K)."""
         index = places.to(self._keys.device)[:, None, :, None].expand_as(keys)
@@ -148,6 +176,13 @@ class TokenPool:
         self._times, self._utcs = bigger(self._times, 1), bigger(self._utcs, 1)
         self._frames, self._numbers = bigger(self._frames, 1), bigger(self._numbers, 1)
         self._patches = bigger(self._patches, 1)
+
+
+def equally_many(mask: Tensor) -> Tensor:
+    """The places (L, M) where a mask (L, N) holds, rising. Layers that have more of them than others give their newest."""
+    count = int(mask.sum(1).min())
+    # A stable sort brings each layer's places to the end, in order.
+    return mask.long().argsort(dim=1, stable=True)[:, mask.shape[1] - count :]
 
 
 def _behind(frames: Tensor) -> Tensor:

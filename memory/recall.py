@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from memory.archive.vault import Archived
 from memory.rope import Rope
 from memory.scoring import attention_mass
 
@@ -62,9 +63,27 @@ class Recall:
     def __len__(self) -> int:
         return self.tiers.total
 
+    def with_archived(self, archived: Archived) -> Recall:
+        """The same with archived tokens between the long-term and the short-term ones."""
+        assert self.tiers.archive == 0, self.tiers
+        at = self.tiers.prompt + self.tiers.long
+        keys, values = (
+            torch.cat((mine[:, :, :at], other.to(mine), mine[:, :, at:]), dim=2)
+            for mine, other in ((self.keys, archived.keys), (self.values, archived.values))
+        )
+        times, utcs, frames = (
+            torch.cat((mine[:, :at], other, mine[:, at:]), dim=1)
+            for mine, other in (
+                (self.times, archived.times),
+                (self.utcs, archived.utcs),
+                (self.frames, archived.frames),
+            )
+        )
+        tiers = replace(self.tiers, archive=len(archived))
+        return Recall(keys, values, times, utcs, frames, tiers)
+
 
 SpanTier = Literal["short", "long", "archive"]
-TimeSpan = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,21 +9,29 @@ anything.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from memory.archive.archive import Archive
+from memory.archive.errors import ArchiveError
+from memory.archive.vault import Newest
 from memory.compaction import long_term
 from memory.index import page_index
-from memory.kv import KVBlock, KVShape
+from memory.kv import KVBlock, KVShape, TimeSpan
 from memory.options import MemoryOptions, MemoryStats
 from memory.pages import PageTable, pooled_query
-from memory.pool import TokenPool
+from memory.pool import TokenPool, equally_many
 from memory.readers import Reader, Shelf
-from memory.recall import Recall, Tiers, TimeSpan
+from memory.recall import Recall, Tiers
 from memory.retention import Retention
 from memory.rope import Rope
+
+NO_PICTURES: Mapping[int, bytes] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,11 @@ class StreamMemory:
         retention: Retention,
         reader: Reader,
         storage: torch.device | None = None,
+        archive: Archive | None = None,
     ) -> None:
-        """storage: where keys and values rest, if not on the prompt's device; a recall is brought to the prompt's device."""
+        """storage: where keys and values rest, if not on the prompt's device; a recall is brought to the prompt's device.
+        archive: where every token is written down too, and searched by readers that know of it.
+        """
         self._shape, self._rope, self._options = shape, rope, options
         self._retention, self._reader = retention, reader
         self._device = prompt.keys.device
@@ -75,6 +86,8 @@ class StreamMemory:
         self._short = 0
         self._evicted = 0
         self._settled = 0
+        self._archive = archive
+        self.archive_error = ""
         index = page_index(
             options.index, shape.layers, shape.kv_heads * shape.head_dim, self._device
         )
@@ -91,6 +104,33 @@ class StreamMemory:
         return Tiers(self._prompt, len(self._pool) - self._prompt - self._short, self._short)
 
     @property
+    def archived(self) -> bool:
+        """Whether there is an archive."""
+        return self._archive is not None
+
+    @property
+    def archive(self) -> Archive | None:
+        """Where every token is written down, if anywhere."""
+        return self._archive
+
+    @property
+    def appended(self) -> int:
+        """The number that the next token gets."""
+        return self._pool.appended
+
+    def newest(self) -> Newest | None:
+        """The newest frame, on the device or in the archive; None where nothing was ever seen, or all of it erased."""
+        found = None if self._archive is None else self._archive.newest()
+        if len(self._pool) > self._prompt:
+            own = (
+                tensor[0, -1] for tensor in (self._pool.frames, self._pool.times, self._pool.utcs)
+            )
+            frame, stream_s, utc = (one.item() for one in own)
+            if found is None or frame >= found.frame:
+                found = Newest(int(frame), stream_s, utc)
+        return found
+
+    @property
     def frames(self) -> Tensor:
         """A view (L, N) of the frame numbers of all tokens; the prompt's mean nothing."""
         return self._pool.frames
@@ -98,14 +138,21 @@ class StreamMemory:
     def stats(self) -> MemoryStats:
         """Sizes now."""
         tiers, times = self.tiers, self._pool.times[:, self._prompt :]
-        held = times.numel() > 0
+        archived = None if self._archive is None else self._archive.stats()
+        begins = [float(times[:, 0].min())] if times.numel() else []
+        ends = [float(times[:, -1].max())] if times.numel() else []
+        if archived is not None and archived.from_s is not None and archived.to_s is not None:
+            begins.append(archived.from_s)
+            ends.append(archived.to_s)
         return MemoryStats(
-            tokens=tiers,
+            tokens=replace(tiers, archive=archived.tokens if archived else 0),
             device_bytes=self._pages.nbytes + (0 if self._offloaded else self._pool.nbytes),
-            host_bytes=self._pool.nbytes if self._offloaded else 0,
+            host_bytes=(self._pool.nbytes if self._offloaded else 0)
+            + (0 if archived is None else archived.host_bytes),
+            disk_bytes=0 if archived is None else archived.disk_bytes,
             evicted_tokens=self._evicted,
-            from_s=float(times[:, 0].min()) if held else None,
-            to_s=float(times[:, -1].max()) if held else None,
+            from_s=min(begins, default=None),
+            to_s=max(ends, default=None),
         )
 
     def prompt(self) -> Context:
@@ -126,13 +173,15 @@ class StreamMemory:
             )
         return Context(keys.to(self._device), values.to(self._device))
 
-    def append(self, block: KVBlock) -> None:
-        """Add new video tokens, whole frames each; then hold the budget.
+    def append(self, block: KVBlock, pictures: Mapping[int, bytes] = NO_PICTURES) -> None:
+        """Add new video tokens, whole frames each; then hold the budget. pictures: JPEGs by frame, for the archive.
 
         The block's queries score the long-term tokens if any have to go, so the block must have attended to
-        `context()`.
+        `context()`. An archive that cannot be written, its disk being full, stops nothing: `archive_error` says so.
         """
         assert len(block) <= self._options.append_tokens, (len(block), self._options.append_tokens)
+        if self._archive is not None:
+            self._write_down(self._archive, block, pictures)
         self._pool.append(block)
         counts = torch.bincount(block.frames - block.frames[0])
         self._short_frames.extend(count for count in counts.tolist() if count)
@@ -142,6 +191,14 @@ class StreamMemory:
         if self._retention.bounded and self.tiers.long > self._options.budget_tokens:
             self._compact(block.queries)
         assert not self._retention.bounded or self.tiers.long <= self._options.budget_tokens
+
+    def _write_down(self, archive: Archive, block: KVBlock, pictures: Mapping[int, bytes]) -> None:
+        try:
+            archive.append(block, self._pool.appended, pictures)
+        except ArchiveError as error:
+            self.archive_error = str(error)
+        else:
+            self.archive_error = ""
 
     def _compact(self, queries: Tensor) -> None:
         start, long = self._prompt, self.tiers.long
@@ -159,16 +216,75 @@ class StreamMemory:
         """What a question reads, by its position-free queries (L, H, N, D); with a span of stream seconds,
         nothing from outside it.
         """
-        shelf = Shelf(self._pool, self.tiers, self._pages)
+        shelf = Shelf(self._pool, self.tiers, self._pages, self._archive)
         choice = self._reader.choose(shelf, pooled_query(queries, self._shape.kv_heads), span)
         places = choice.places
         index = places.to(self._pool.keys.device)[:, None, :, None]
         index = index.expand(-1, self._shape.kv_heads, -1, self._shape.head_dim)
-        return Recall(
+        found = Recall(
             keys=self._pool.keys.gather(2, index).to(self._device),
             values=self._pool.values.gather(2, index).to(self._device),
             times=self._pool.times.gather(1, places),
             utcs=self._pool.utcs.gather(1, places),
             frames=self._pool.frames.gather(1, places),
-            tiers=choice.tiers,
+            tiers=replace(choice.tiers, archive=0),
         )
+        return found if choice.archived is None else found.with_archived(choice.archived)
+
+    def forget(self, span: TimeSpan) -> int:
+        """Erase what was seen in a span of stream seconds, on the device and in the archive; how many of the device's tokens
+        went. Where layers hold differently many of them, all lose as many: the oldest others go too.
+
+        What later frames were taught by attending to the erased ones stays with them.
+        """
+        tiers, before = self.tiers, len(self._pool)
+        start = tiers.prompt + tiers.long
+        self._pool.compact(start, before, self._outside(slice(start, before), span))
+        frames = torch.unique_consecutive(self._pool.frames[0, start:], return_counts=True)[1]
+        self._short_frames = deque(frames.tolist())
+        self._short = sum(self._short_frames)
+        self._pool.compact(tiers.prompt, start, self._outside(slice(tiers.prompt, start), span))
+        self._settled = min(self._settled, self.tiers.long)
+        self._pool.wipe()
+        self._pages.reset()
+        self._evicted += before - len(self._pool)
+        if self._archive is not None:
+            self._archive.forget(span)
+        return before - len(self._pool)
+
+    def _outside(self, part: slice, span: TimeSpan) -> Tensor:
+        times = self._pool.times[:, part]
+        return equally_many((times < span[0]) | (times > span[1]))
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """All that rests on the device, as facts and tensors (views)."""
+        facts = {
+            "appended": self._pool.appended,
+            "short_frames": list(self._short_frames),
+            "evicted": self._evicted,
+            "settled": self._settled,
+        }
+        return facts, self._pool.state()
+
+    def restore(self, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        """Take over the state of another memory of the same options. Nothing may have been appended yet."""
+        assert len(self._pool) == self._prompt, "only an empty memory can be filled"
+        self._pool.restore(tensors, int(facts["appended"]))
+        self._short_frames = deque(facts["short_frames"])
+        self._short = sum(self._short_frames)
+        self._evicted, self._settled = int(facts["evicted"]), int(facts["settled"])
+
+    def catch_up(self) -> None:
+        """Number what comes next behind all that the archive holds, which may have outlived what was restored."""
+        if self._archive is not None:
+            self._pool.skip_to(self._archive.end_number)
+
+    def sync(self) -> None:
+        """Have the archive's files on disk. Raises OSError."""
+        if self._archive is not None:
+            self._archive.sync()
+
+    @property
+    def repairs(self) -> tuple[str, ...]:
+        """What of the archive was not as it should be when it was opened."""
+        return () if self._archive is None else self._archive.repairs

@@ -56,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--model", metavar="M", help="bundled, a folder, or a Hugging Face name")
     parser.add_argument("--listen", metavar="HOST:PORT", help="default 127.0.0.1:8765")
+    parser.add_argument(
+        "--state-dir", metavar="DIR", help="keep memories there, so that they outlive the daemon"
+    )
     parser.add_argument("-v", "--verbose", action="store_const", const=1, default=0)
     parser.add_argument("-q", "--quiet", action="store_const", const=1, default=0)
     return parser
@@ -67,6 +70,8 @@ def _flags(args: argparse.Namespace) -> tuple[Setting, ...]:
         flags.append(Setting(("model", "name"), args.model, "--model", True))
     if args.listen is not None:
         flags.append(Setting(("server", "listen"), args.listen, "--listen", True))
+    if args.state_dir is not None:
+        flags.append(Setting(("server", "state_dir"), args.state_dir, "--state-dir", True))
     return tuple(flags)
 
 

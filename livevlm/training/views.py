@@ -11,8 +11,8 @@ from streams.staging import Pair
 
 # A thing is in view from this share of it on, and out of view below the other; in between nothing is asked about it.
 PLAIN, GONE = 0.7, 0.03
-# How far from a third's border a thing must be to be called left or right of it, and how far apart two things must be; one lies above
-# another, say, where it is at least twice as far up as it is aside.
+# How far from a third's border a thing must be to be called left or right of it, and how far apart two things must be; one
+# lies above another, say, where it is at least twice as far up as it is aside.
 MARGIN, APART = 0.045, 0.2
 # How far a thing goes from frame to frame at least if it moves, and at most if it does not.
 MOVES, RESTS = 0.05, 0.02

@@ -124,11 +124,12 @@ class _Want:
 
 @dataclass(frozen=True, slots=True)
 class _Stretch:
-    """Pages that are divided into cells for good; cell_of (P,) and ids (P,) are in the order of the stream."""
+    """Pages that are divided into cells for good; cell_of (P,) and ids (P,) in stream order, sizes (C,)."""
 
     index: faiss.IndexIVFFlat
     probe: faiss.IndexFlatIP  # what `index` probes by; FAISS holds no reference to it
     cell_of: NDArray[np.int32]
+    all_sizes: Ids
     ids: Ids
 
     @property
@@ -143,9 +144,11 @@ class _Stretch:
         found: Floats = self.probe.reconstruct_n(0, self.probe.ntotal)
         return found
 
-    def sizes(self, allowed: slice) -> Ids:
+    def sizes(self, want: _Want) -> Ids:
         """How many of the allowed pages each cell holds, (C,)."""
-        return np.bincount(self.cell_of[allowed], minlength=self.probe.ntotal)
+        if want.low <= self.ids[0] and self.ids[-1] < want.high:
+            return self.all_sizes
+        return np.bincount(self.cell_of[want.slice_of(self.ids)], minlength=self.probe.ntotal)
 
     def search(self, query: Floats, want: _Want, cells: int) -> tuple[Floats, Ids]:
         """The best of the `cells` best cells: scores and ids, fewer than wanted if there are fewer."""
@@ -174,7 +177,7 @@ def _divide(rows: Floats, ids: Ids) -> _Stretch:
     probe = faiss.IndexFlatIP(dim)
     probe.add(means.index.reconstruct_n(0, cells))
     index.quantizer = probe
-    return _Stretch(index, probe, cell_of, ids)
+    return _Stretch(index, probe, cell_of, np.bincount(cell_of, minlength=cells), ids)
 
 
 class _Layer:
@@ -246,25 +249,21 @@ class _Layer:
 
     def _probes(self, query: Floats, want: _Want) -> list[tuple[_Stretch, int]]:
         """Which stretches to look into, and how many cells of each: the best of all cells that hold allowed pages."""
-        slices = [want.slice_of(stretch.ids) for stretch in self._stretches]
-        inside = [place for place, some in enumerate(slices) if some.stop > some.start]
-        if not inside:
+        start = int(np.searchsorted(self._ends, want.low))
+        stop = int(np.searchsorted(self._begins, want.high))
+        if start >= stop:
             return []
-        near = slice(inside[0], inside[-1] + 1)
-        sizes = self._sizes[near].copy()
-        for place in {inside[0], inside[-1]}:
-            sizes[place - near.start] = self._stretches[place].sizes(slices[place])
-        scores = self._centres[near] @ query
+        sizes = self._sizes[start:stop].copy()
+        for place in {start, stop - 1}:
+            sizes[place - start] = self._stretches[place].sizes(want)
+        scores = self._centres[start:stop] @ query
         order = np.argsort(np.where(sizes > 0, -scores, math.inf), axis=None)
         seen = np.cumsum(sizes.ravel()[order])
         enough = int(np.searchsorted(seen, max(want.least, want.share * int(seen[-1]))))
-        # A centre below the last one is looked at by nobody; all are if there is no such.
         bound = scores.ravel()[order[enough]] if enough < len(order) else -math.inf
         cells = (scores >= bound).sum(axis=1)
         return [
-            (self._stretches[place], int(cells[place - near.start]))
-            for place in inside
-            if cells[place - near.start]
+            (self._stretches[start + int(near)], int(cells[near])) for near in cells.nonzero()[0]
         ]
 
     def _hold(self, stretches: list[_Stretch]) -> None:
@@ -272,9 +271,11 @@ class _Layer:
         self._stretches = stretches
         self._centres: Floats = np.empty((0, 1, self._tail.d), np.float32)
         self._sizes: Ids = np.empty((0, 1), np.int64)
+        self._begins = np.asarray([stretch.ids[0] for stretch in stretches], np.int64)
+        self._ends = np.asarray([stretch.ids[-1] for stretch in stretches], np.int64)
         if stretches:
             self._centres = np.stack([stretch.centres for stretch in stretches])
-            self._sizes = np.stack([stretch.sizes(slice(None)) for stretch in stretches])
+            self._sizes = np.stack([stretch.all_sizes for stretch in stretches])
 
     def _forget(self, pages: int) -> None:
         """Take the oldest pages out of those behind the stretches."""

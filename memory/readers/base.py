@@ -8,9 +8,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from memory.archive.archive import Archive
+from memory.archive.vault import Archived
+from memory.kv import TimeSpan
 from memory.pages import PageTable, page_tokens_of
-from memory.pool import TokenPool
-from memory.recall import Tiers, TimeSpan
+from memory.pool import TokenPool, equally_many
+from memory.recall import Tiers
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,14 @@ class Shelf:
     pool: TokenPool
     tiers: Tiers
     pages: PageTable
+    archive: Archive | None = None
+
+    @property
+    def short_number(self) -> int:
+        """The number of the first short-term token, in the order of their coming; the next one's where there is none."""
+        if self.tiers.short == 0:
+            return self.pool.appended
+        return int(self.pool.numbers[0, self.short.start])
 
     @property
     def long(self) -> slice:
@@ -34,10 +45,13 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Places (L, M) in the pool, rising in each layer, and how many of them lie in each tier."""
+    """Places (L, M) in the pool, rising in each layer, and how many tokens of each tier; archived tokens are read between
+    the long-term and the short-term ones.
+    """
 
     places: Tensor
     tiers: Tiers
+    archived: Archived | None = None
 
 
 class Reader(Protocol):
@@ -55,12 +69,13 @@ class Reader(Protocol):
         ...
 
 
-def join(shelf: Shelf, long: Tensor, short: Tensor) -> Choice:
-    """Prompt, then the long-term places (L, A), then the short-term places (L, B)."""
+def join(shelf: Shelf, long: Tensor, short: Tensor, archived: Archived | None = None) -> Choice:
+    """Prompt, then the long-term places (L, A), then what is archived, then the short-term places (L, B)."""
     layers = long.shape[0]
     prompt = torch.arange(shelf.tiers.prompt, device=long.device).expand(layers, -1)
-    tiers = Tiers(shelf.tiers.prompt, long.shape[1], short.shape[1])
-    return Choice(torch.cat((prompt, long, short), dim=1), tiers)
+    beside = 0 if archived is None else archived.numbers.shape[1]
+    tiers = Tiers(shelf.tiers.prompt, long.shape[1], short.shape[1], beside)
+    return Choice(torch.cat((prompt, long, short), dim=1), tiers, archived)
 
 
 def within(shelf: Shelf, part: slice, span: TimeSpan | None) -> Tensor:
@@ -70,10 +85,17 @@ def within(shelf: Shelf, part: slice, span: TimeSpan | None) -> Tensor:
         return torch.arange(part.start, part.stop).expand(layers, -1)
     times = shelf.pool.times[:, part]
     inside = (times >= span[0]) & (times <= span[1])
-    count = int(inside.sum(1).min())
-    # A stable sort brings each layer's tokens inside the span to the end, in order.
-    order = inside.long().argsort(dim=1, stable=True)
-    return torch.add(order[:, order.shape[1] - count :], part.start)
+    return torch.add(equally_many(inside), part.start)
+
+
+def pages_inside(shelf: Shelf, span: TimeSpan | None) -> Tensor:
+    """(L, pages) bool: which of the table's long-term pages lie wholly inside the span."""
+    table, layers = shelf.pages, shelf.pool.times.shape[0]
+    if span is None:
+        return torch.ones(layers, len(table), dtype=torch.bool)
+    times = shelf.pool.times[:, shelf.long][:, : len(table) * table.page_tokens]
+    paged = times.reshape(layers, len(table), table.page_tokens)
+    return (paged.amin(2) >= span[0]) & (paged.amax(2) <= span[1])
 
 
 def nearest_pages(shelf: Shelf, query: Tensor, limit: int, span: TimeSpan | None) -> Tensor:
@@ -84,9 +106,7 @@ def nearest_pages(shelf: Shelf, query: Tensor, limit: int, span: TimeSpan | None
     allowed = None
     available = len(table)
     if span is not None and available:
-        times = shelf.pool.times[:, long][:, : available * table.page_tokens]
-        paged = times.reshape(-1, available, table.page_tokens)
-        allowed = (paged.amin(2) >= span[0]) & (paged.amax(2) <= span[1])
+        allowed = pages_inside(shelf, span)
         available = int(allowed.sum(1).min())
     count = min(limit, available)
     if count == 0:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from memory.kv import TimeSpan
 from memory.readers.base import Choice, Shelf, join, within
-from memory.recall import TimeSpan
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from memory.kv import TimeSpan
 from memory.readers.base import Choice, Shelf, join, nearest_pages, within
-from memory.recall import TimeSpan
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from memory import (
+    Archive,
+    ArchiveIndex,
     KVBlock,
     KVShape,
     LongTerm,
@@ -13,6 +17,8 @@ from memory import (
     Retention,
     Rope,
     StreamMemory,
+    Vault,
+    VaultOptions,
 )
 
 SHAPE = KVShape(layers=2, heads=4, kv_heads=2, head_dim=8)
@@ -50,6 +56,7 @@ def memory(
     short: int = 4,
     frame_tokens: int = 4,
     chunk: int = 4,
+    archive: Archive | None = None,
 ) -> StreamMemory:
     """An empty memory of the small shape."""
     options = MemoryOptions(
@@ -58,7 +65,24 @@ def memory(
         append_tokens=chunk * frame_tokens,
         frame_tokens=frame_tokens,
     )
-    return StreamMemory(SHAPE, ROPE, prompt(), options, retention=retention, reader=reader)
+    return StreamMemory(
+        SHAPE, ROPE, prompt(), options, retention=retention, reader=reader, archive=archive
+    )
+
+
+def archive(
+    *, page: int = 4, pages: int = 8, host_bytes: int = 1 << 30, folder: Path | None = None
+) -> Archive:
+    """An archive of the small shape, with so many pages a segment."""
+    options = VaultOptions(
+        page_tokens=page,
+        segment_tokens=page * pages,
+        host_bytes=host_bytes,
+        disk_bytes=1 << 30,
+        folder=folder,
+    )
+    vault = Vault(SHAPE, torch.float32, options)
+    return Archive(vault, ArchiveIndex(SHAPE.layers, SHAPE.kv_heads * SHAPE.head_dim))
 
 
 def question(seed: int = 5, tokens: int = 6) -> torch.Tensor:

@@ -1,0 +1,82 @@
+"""Keeper: appends to a memory and to its files, and goes on where the files cannot be written."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from livevlm.errors import ConfigError
+from memory import ArchiveError, KVBlock, StateFolder, StreamMemory
+
+logger = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Keeps one stream's memory on disk. A disk that is full, or gone, stops no stream: it is said once, and again when
+    it has passed.
+    """
+
+    def __init__(self, stream: str, state: StateFolder) -> None:
+        self._stream, self._state = stream, state
+        self.error = ""
+
+    def append(self, memory: StreamMemory, block: KVBlock, pictures: Mapping[int, bytes]) -> None:
+        """Journal the block, append it, and take a snapshot if it is time."""
+        error = ""
+        try:
+            self._state.journal(memory.appended, block)
+        except OSError as failure:
+            error = str(failure)
+        memory.append(block, pictures)
+        try:
+            self._state.settle(memory)
+        except (OSError, ArchiveError) as failure:
+            error = str(failure)
+        self._say(error or memory.archive_error or self._state.gap)
+
+    def close(self, memory: StreamMemory) -> None:
+        """A last snapshot, so that the next start replays nothing."""
+        try:
+            self._state.close(memory)
+        except (OSError, ArchiveError) as failure:
+            self._say(str(failure))
+
+    def _say(self, error: str) -> None:
+        if bool(error) == bool(self.error):
+            return
+        self.error = error
+        if error:
+            logger.error(
+                "stream %s: what it shows from now on is remembered, but would not outlive the daemon: %s",
+                self._stream,
+                error,
+            )
+        else:
+            logger.info("stream %s: its memory is on disk again", self._stream)
+
+
+def restored(stream: str, folder: Path, memory: StreamMemory, clock: Callable[[], float]) -> Keeper:
+    """The keeper of an empty memory, which it has filled with what the folder holds.
+
+    Raises ConfigError where that cannot be used.
+    """
+    try:
+        state = StateFolder(folder, clock=clock)
+        blocks = state.restore(memory)
+    except (OSError, ArchiveError) as error:
+        raise ConfigError(
+            f"the memory of {stream} in {folder} cannot be used: {error}; free some space, make the folder "
+            "writable, or set another server.state_dir"
+        ) from error
+    for repair in (*state.repairs, *memory.repairs):
+        logger.warning("stream %s: %s", stream, repair)
+    newest = memory.newest()
+    if newest is not None:
+        logger.info(
+            "stream %s: remembers up to %.1f s of the stream; %d chunks came from the journal",
+            stream,
+            newest.stream_s,
+            blocks,
+        )
+    return Keeper(stream, state)

@@ -1,0 +1,127 @@
+"""Archive: everything that was appended to a memory, off the device and under caps, found again by its pages' mean keys.
+
+LiveVLM keeps nothing of what Vision Sink Bucketing drops. Here every token's keys and values are also written down when they
+come, whole frames in stream order: so a page of the archive is a stretch of time that can be asked for, which a page made of
+what retention dropped, a few tokens of every minute, would not be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from memory.archive.index import ArchiveIndex
+from memory.archive.vault import Archived, Newest, Vault, VaultStats
+from memory.index import Found
+from memory.kv import KVBlock, TimeSpan
+
+ADDED_AT_ONCE = 1024  # pages whose representatives are computed together
+
+
+class Archive:
+    """A vault and the index of its pages, kept in step."""
+
+    def __init__(self, vault: Vault, index: ArchiveIndex) -> None:
+        self._vault, self._index = vault, index
+        self._indexed = vault.first_page
+
+    @property
+    def repairs(self) -> tuple[str, ...]:
+        """What was not as it should be when it was opened."""
+        return tuple(f"{repair.path}: {repair.what}" for repair in self._vault.repairs)
+
+    @property
+    def page_tokens(self) -> int:
+        """Tokens a page."""
+        return self._vault.page_tokens
+
+    @property
+    def first_number(self) -> int:
+        """The number of the oldest token held, in the order of their coming; the next one's where none is."""
+        return self._vault.first_number
+
+    @property
+    def end_number(self) -> int:
+        """The number that follows the newest token held."""
+        return self._vault.end_number
+
+    def newest(self) -> Newest | None:
+        """The newest frame held."""
+        return self._vault.newest()
+
+    def sync(self) -> None:
+        """Have all of it on disk, where it lies there. Raises ArchiveError."""
+        self._vault.sync()
+
+    def append(self, block: KVBlock, first_number: int, pictures: Mapping[int, bytes]) -> None:
+        """Write a block's tokens down, numbered from first_number on, and the JPEGs of its frames by number.
+
+        Raises ArchiveError where they cannot be written; then nothing of them is visible.
+        """
+        self._vault.append(block, first_number, pictures)
+
+    def pages(self, span: TimeSpan | None, before: int) -> range:
+        """The pages wholly inside a span of stream seconds, of tokens numbered below `before`."""
+        return self._vault.pages_within(span, before)
+
+    def search(self, query: Tensor, count: int, pages: range) -> Found:
+        """The `count` best of those pages for the query (L, G * D), per layer and best first; there must be as many."""
+        assert count <= len(pages), (count, pages)
+        if count == 0:
+            nobody = torch.zeros(query.shape[0], 0)
+            return Found(nobody, nobody.long())
+        self._sync()
+        scores, ids = self._index.search(query.float().cpu(), count, pages.start, pages.stop)
+        return Found(scores, ids)
+
+    def read(self, pages: Tensor) -> Archived:
+        """The tokens of pages (L, P), in that order."""
+        return self._vault.read(pages)
+
+    def tail(self, span: TimeSpan | None, before: int) -> Archived:
+        """The tokens numbered below `before` that fill no page there, as far as they are inside the span."""
+        return self._vault.tail(span, before)
+
+    def picture(self, frame: int) -> bytes | None:
+        """The JPEG of a frame, if it is kept."""
+        return self._vault.picture(frame)
+
+    def forget(self, span: TimeSpan) -> int:
+        """Erase what was seen in a span of stream seconds; how many tokens that was."""
+        erased = self._vault.forget(*span)
+        self._index.clear()
+        self._indexed = self._vault.first_page
+        return erased
+
+    def stats(self) -> VaultStats:
+        """Sizes now."""
+        return self._vault.stats()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in host memory, the index included."""
+        return self.stats().host_bytes + self._index.nbytes
+
+    def _sync(self) -> None:
+        """Index the pages that came since, and let go of those that went."""
+        first, end = self._vault.first_page, self._vault.end_page
+        self._index.drop_below(first)
+        self._indexed = max(self._indexed, first)
+        while self._indexed < end:
+            stop = min(end, self._indexed + ADDED_AT_ONCE)
+            self._index.add(self._indexed, self._vault.means(self._indexed, stop))
+            self._indexed = stop
+
+
+def joined(parts: list[Archived]) -> Archived:
+    """Several one after the other."""
+    return Archived(
+        keys=torch.cat([part.keys for part in parts], dim=2),
+        values=torch.cat([part.values for part in parts], dim=2),
+        times=torch.cat([part.times for part in parts], dim=1),
+        utcs=torch.cat([part.utcs for part in parts], dim=1),
+        frames=torch.cat([part.frames for part in parts], dim=1),
+        numbers=torch.cat([part.numbers for part in parts], dim=1),
+    )
