@@ -127,7 +127,7 @@ class _Stretch:
     """Pages that are divided into cells for good; cell_of (P,) and ids (P,) in stream order, sizes (C,)."""
 
     index: faiss.IndexIVFFlat
-    probe: faiss.IndexFlatIP  # what `index` probes by; FAISS holds no reference to it
+    probe: faiss.IndexFlatIP  # the centres, by which `index` chooses cells
     cell_of: NDArray[np.int32]
     all_sizes: Ids
     ids: Ids
@@ -136,7 +136,8 @@ class _Stretch:
     def nbytes(self) -> int:
         """Bytes held; FAISS has ids of its own."""
         lists = self.index.ntotal * (self.index.code_size + 8)
-        return lists + self.probe.ntotal * self.probe.d * 4 + self.cell_of.nbytes + self.ids.nbytes
+        own = self.cell_of.nbytes + self.all_sizes.nbytes + self.ids.nbytes
+        return lists + own + self.probe.ntotal * self.probe.d * 4
 
     @property
     def centres(self) -> Floats:
@@ -170,13 +171,13 @@ def _divide(rows: Floats, ids: Ids) -> _Stretch:
         dim, cells, niter=ROUNDS, seed=SEED, min_points_per_centroid=1, max_points_per_centroid=len(rows)
     )  # fmt: skip
     means.train(rows)
-    index = faiss.IndexIVFFlat(means.index, dim, cells, faiss.METRIC_INNER_PRODUCT)
-    index.is_trained = True
-    index.add_with_ids(rows, ids)
-    cell_of = means.index.search(rows, 1)[1][:, 0].astype(np.int32)
     probe = faiss.IndexFlatIP(dim)
     probe.add(means.index.reconstruct_n(0, cells))
+    index = faiss.IndexIVFFlat(probe, dim, cells, faiss.METRIC_INNER_PRODUCT)
+    index.quantizer = means.index
+    index.add_with_ids(rows, ids)
     index.quantizer = probe
+    cell_of = means.index.search(rows, 1)[1][:, 0].astype(np.int32)
     return _Stretch(index, probe, cell_of, np.bincount(cell_of, minlength=cells), ids)
 
 
