@@ -104,6 +104,8 @@ def _check(path: Path, wanted: dict[str, str]) -> None:
     way_out = f"set what was set then, set another server.state_dir, or move {path} away"
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("it holds no settings")
     except FileNotFoundError:
         if (path / "streams").exists():
             raise ConfigError(

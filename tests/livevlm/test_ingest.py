@@ -49,7 +49,7 @@ def test_a_chunk_becomes_one_block_with_its_times_and_scoring_queries(
     toy, blocks, spent = ToyBackbone(), list[KVBlock](), list[str]()
     memory = MemoryRecipe(budget_tokens=96).build(toy, prompt="p", frame_tokens=16, chunk_frames=4)
     keep = memory.append
-    monkeypatch.setattr(memory, "append", lambda block: (blocks.append(block), keep(block)))
+    monkeypatch.setattr(memory, "append", lambda block, _: (blocks.append(block), keep(block)))
     made = ingest(memory, toy, score_queries=score_queries, spent=spent)
     pictures = frames(3, size=(64, 64))
     made.add(pictures)
