@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -86,3 +88,15 @@ def test_a_recording_is_drawn_replayed_and_marked(capsys: pytest.CaptureFixture[
     assert (found["right"], found["asked"]) == (0, 2)
     assert found["video_bytes"] > 10_000
     assert all(row["truth"] and row["answer"] != row["truth"] for row in found["rows"])
+
+
+def test_killed_processes_lose_nothing() -> None:
+    """A few rounds of SIGKILL while blocks are appended: each start succeeds, and every reported block is there."""
+    # In a process of its own: it forks, and this one has threads.
+    command = [sys.executable, "-m", "livevlm", "bench", "crashes", "--rounds", "4"]
+    done = subprocess.run([*command, "--longest-ms", "30"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (row,) = last_line(done.stdout)["rows"]
+    assert (row["lost_blocks"], row["faults"]) == (0, 0)
+    assert row["killed_while_writing"] >= 2
+    assert row["blocks"] >= 2
