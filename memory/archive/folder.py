@@ -50,10 +50,9 @@ class ArchiveFolder:
             if file.suffix == ".log":
                 newest[name.sequence] = max(name, newest.get(name.sequence, name))
         logs = {name: self._log(name) for name in sorted(newest.values())}
-        for file in (file for file, name in self._files.items() if name not in logs):
-            self._delete(file)
-        for file in self._path.glob("*.log.tmp"):
-            self._delete(file)
+        for file, name in self._files.items():
+            if name not in logs or file.suffix == ".tmp":
+                self._delete(file)
         held: list[Stored] = []
         repairs: list[Repair] = []
         floor = 0

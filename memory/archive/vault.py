@@ -138,7 +138,7 @@ class Vault:
             return
         tokens = _tokens_of(block, first_number)[skip:]
         times, last = tokens["time"], self._series.last
-        before = last.tokens["time"][-1] if last and len(last) else times[0]
+        before = last.tokens["time"][-1] if last is not None and len(last) else times[0]
         assert before <= times[0] and (np.diff(times) >= 0).all(), "times fall in stream order"
         rows = self._codec.encode(block.keys[:, :, skip:], block.values[:, :, skip:])
         start = 0
@@ -244,13 +244,13 @@ class Vault:
             capacity = room if newest else len(stored.tokens)
             self._series.add(Segment(shape, capacity, stored=stored))
         last = self._series.last
-        behind = int(last.tokens["number"][-1]) + 1 if last and len(last) else 0
+        behind = int(last.tokens["number"][-1]) + 1 if last is not None and len(last) else 0
         self._end = max(contents.floor, behind)
 
     def _roomy(self) -> Segment:
         """The newest segment, or a new one if it is full."""
         last = self._series.last
-        if last and last.room:
+        if last is not None and last.room:
             return last
         files = None
         if self._folder:
