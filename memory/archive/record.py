@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from memory.archive.rows import RowCodec, Storage
-from memory.kv import KVShape
+from memory.kv import KVBlock, KVShape
 
 # Stream seconds, POSIX seconds, frame number and token number of one token.
 TOKEN = np.dtype([("time", "<f8"), ("utc", "<f8"), ("frame", "<i8"), ("number", "<i8")])
@@ -143,3 +143,12 @@ def _entry_at(log: bytes, start: int) -> Entry | None:
     behind = start + _HEAD.size + tokens.nbytes
     shown = np.frombuffer(log, PICTURE, pictures, behind)
     return Entry(start, stop, Record(tokens, first_row, rows_crc, shown))
+
+
+def tokens_of(block: KVBlock, first_number: int) -> Structs:
+    """What is known of a block's tokens (N,) beside their keys and values."""
+    tokens = np.empty(len(block), TOKEN)
+    tokens["time"], tokens["utc"] = block.times.cpu().numpy(), block.utcs.cpu().numpy()
+    tokens["frame"] = block.frames.cpu().numpy()
+    tokens["number"] = np.arange(first_number, first_number + len(block))
+    return tokens

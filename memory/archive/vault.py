@@ -19,7 +19,7 @@ from memory.archive.caps import VaultOptions, hold_caps
 from memory.archive.erasing import carry_over
 from memory.archive.errors import ArchiveError
 from memory.archive.folder import ArchiveFolder
-from memory.archive.record import TOKEN, Format, Structs
+from memory.archive.record import TOKEN, Format, Structs, tokens_of
 from memory.archive.repair import Repair
 from memory.archive.rows import RowCodec
 from memory.archive.segment import Segment
@@ -136,7 +136,7 @@ class Vault:
         skip = max(0, self._end - first_number)
         if skip >= len(block):
             return
-        tokens = _tokens_of(block, first_number)[skip:]
+        tokens = tokens_of(block, first_number)[skip:]
         times, last = tokens["time"], self._series.last
         before = last.tokens["time"][-1] if last is not None and len(last) else times[0]
         assert before <= times[0] and (np.diff(times) >= 0).all(), "times fall in stream order"
@@ -202,7 +202,7 @@ class Vault:
         finally:
             left = [segment for segment in kept[:-1] if len(segment)]
             self._series.replace([*left, *kept[-1:]], anew=forgotten > 0)
-        self._clear()
+            self._clear()
         return forgotten
 
     def stats(self) -> VaultStats:
@@ -303,12 +303,3 @@ class Vault:
         keys, values = self._codec.decode(rows)
         columns = (np.ascontiguousarray(tokens[name]) for name in TOKEN.names or ())
         return Archived(keys, values, *(torch.from_numpy(column) for column in columns))
-
-
-def _tokens_of(block: KVBlock, first_number: int) -> Structs:
-    """What is known of a block's tokens (N,) beside their keys and values."""
-    tokens = np.empty(len(block), TOKEN)
-    tokens["time"], tokens["utc"] = block.times.cpu().numpy(), block.utcs.cpu().numpy()
-    tokens["frame"] = block.frames.cpu().numpy()
-    tokens["number"] = np.arange(first_number, first_number + len(block))
-    return tokens
