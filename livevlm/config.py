@@ -136,15 +136,23 @@ class MemoryConfig(Section):
         "infinipot",
         "streammem",
         "carrier",
+        "clips",
     ] = _setting(
         "vsb",
-        "what stays beyond the budget: vsb, full, uniform, window, last, topk, infinipot, streammem, carrier",
+        "what stays beyond the budget: vsb, full, uniform, window, last, topk, infinipot, streammem, carrier, clips",
     )
     reader: Literal["par", "full", "rekv"] = _setting(
         "par", "what a question reads: par, full, rekv"
     )
     retrieval_ratio: float = _setting(
         0.4, "share of the budget that a question may read", gt=0, le=1
+    )
+    page_choice: Literal["layer", "shared"] = _setting(
+        "layer",
+        "whether each layer reads its own best pages, or all of them the same: layer, shared",
+    )
+    positions: Literal["contiguous", "original", "scaled"] = _setting(
+        "contiguous", "where a question finds what it recalls: contiguous, original, scaled"
     )
     page_tokens: int = _setting(16, "tokens a page of long-term memory", ge=1)
     score_queries: int = _setting(32, "newest vision queries that score older tokens", ge=1)
@@ -153,6 +161,13 @@ class MemoryConfig(Section):
     bucket_by: Literal["stream", "index"] = _setting(
         "stream", "a token's place among the buckets: in the whole stream, or in the present memory"
     )
+    overfill: bool = _setting(
+        True, "vsb only: the best tokens stay even where their bucket is full"
+    )
+    score_heads: Literal["mean", "max"] = _setting(
+        "mean", "how the attention of a layer's heads becomes a token's score: mean, max"
+    )
+    clip_ratio: float = _setting(0.25, "clips only: share of a clip's tokens that stay", ge=0, le=1)
     sink_tokens: int = _setting(4, "window only: the stream's first tokens that stay", ge=0)
     score_pool_tokens: int = _setting(
         5, "topk only: neighbouring tokens that a score is averaged over; odd", ge=1

@@ -116,7 +116,8 @@ class ChunkPast:
 
 
 class AnswerPast:
-    """A working copy of a recall, rotated once to contiguous positions, with room for a question and its answer behind it.
+    """A working copy of a recall, rotated once to the positions that it says, with room for a question and its answer
+    behind it.
 
     The recall itself is not touched. After each walk `queries` holds the position-free queries of its last token, (L,
     H, 1, D).
@@ -127,9 +128,10 @@ class AnswerPast:
         self._rope, self._length = rope, tokens
         self._keys = recall.keys.new_empty(layers, kv_heads, tokens + room, head_dim)
         self._values = torch.empty_like(self._keys)
-        here = torch.arange(tokens, device=recall.keys.device)
+        places, following = recall.places()
+        self._ahead = following - tokens
         for layer in range(layers):
-            self._keys[layer, :, :tokens] = rope.rotate(recall.keys[layer], here)
+            self._keys[layer, :, :tokens] = rope.rotate(recall.keys[layer], places[layer])
         self._values[:, :, :tokens] = recall.values
         self._queries: list[Tensor] = []
 
@@ -145,7 +147,7 @@ class AnswerPast:
         """Append the new tokens' keys and values, and attend to everything so far."""
         start, stop = self._length, self._length + q.shape[1]
         assert stop <= self._keys.shape[2], f"no room for {stop} tokens in {self._keys.shape[2]}"
-        here = torch.arange(start, stop, device=q.device)
+        here = torch.arange(start, stop, device=q.device, dtype=torch.float64) + self._ahead
         self._keys[layer, :, start:stop] = self._rope.rotate(k, here)
         self._values[layer, :, start:stop] = v
         if layer == 0:

@@ -28,6 +28,8 @@ READING = frozenset(
     {
         "reader",
         "retrieval_ratio",
+        "page_choice",
+        "positions",
         "index",
         "archive",
         "archive_host_mb",

@@ -19,7 +19,9 @@ from memory import (
     ArchiveIndex,
     BucketBy,
     CarrierTokens,
+    ClipMerging,
     Context,
+    HeadPool,
     IndexKind,
     InfiniPotV,
     KeepAll,
@@ -27,6 +29,7 @@ from memory import (
     LastFrames,
     MemoryOptions,
     PositionAgnosticRetrieval,
+    Positions,
     ReadAll,
     Reader,
     ReKV,
@@ -52,8 +55,10 @@ RETENTIONS = (
     "infinipot",
     "streammem",
     "carrier",
+    "clips",
 )
 READERS = ("par", "full", "rekv")
+PAGE_CHOICES = ("layer", "shared")
 # LiveVLM's cache size, and the positions left free for a question and its answer.
 BUDGET = 12_000
 QUESTION_ROOM = 128
@@ -84,6 +89,11 @@ class MemoryRecipe:
     bucket_capacity: int = 1
     top_ratio: float = 0.25
     bucket_by: str = "stream"
+    overfill: bool = True
+    score_heads: str = "mean"
+    clip_ratio: float = 0.25
+    page_choice: str = "layer"
+    positions: str = "contiguous"
     sink_tokens: int = 4
     score_pool_tokens: int = 5
     tar_ratio: float = 0.5
@@ -99,6 +109,9 @@ class MemoryRecipe:
         _known("memory.retention", self.retention, RETENTIONS)
         _known("memory.reader", self.reader, READERS)
         _known("memory.bucket_by", self.bucket_by, get_args(BucketBy))
+        _known("memory.score_heads", self.score_heads, get_args(HeadPool))
+        _known("memory.page_choice", self.page_choice, PAGE_CHOICES)
+        _known("memory.positions", self.positions, get_args(Positions))
         _known("memory.index", self.index, get_args(IndexKind))
         _known("memory.archive_storage", self.archive_storage, get_args(Storage))
         if self.score_pool_tokens % 2 == 0:
@@ -141,6 +154,10 @@ class MemoryRecipe:
             frame_tokens=frame_tokens,
             context_tokens=REKV_WINDOW if rekv else 0,
             index=self.index,  # type: ignore[arg-type]  # checked above
+            score_heads=self.score_heads,  # type: ignore[arg-type]  # checked above
+            positions=self.positions,  # type: ignore[arg-type]  # checked above
+            most_positions=backbone.max_positions,
+            shared_pages=self.page_choice == "shared",
         )
         return StreamMemory(
             backbone.kv,
@@ -171,9 +188,11 @@ class MemoryRecipe:
             storage=self.archive_storage,  # type: ignore[arg-type]  # checked above
             folder=folder,
         )
-        index = ArchiveIndex(backbone.kv.layers, backbone.kv.kv_heads * backbone.kv.head_dim)
+        shared = self.page_choice == "shared"
+        layers, dim = backbone.kv.layers, backbone.kv.kv_heads * backbone.kv.head_dim
+        index = ArchiveIndex(1, layers * dim) if shared else ArchiveIndex(layers, dim)
         try:
-            return Archive(Vault(backbone.kv, dtype, options), index)
+            return Archive(Vault(backbone.kv, dtype, options), index, shared=shared)
         except ArchiveError as error:
             raise ConfigError(str(error)) from error
 
@@ -199,7 +218,14 @@ class MemoryRecipe:
                 return StreamMem(proxy_queries(backbone, pinned))
             case "carrier":
                 return CarrierTokens()
-        return VisionSinkBucketing(self.bucket_capacity, self.top_ratio, self.bucket_by)  # type: ignore[arg-type]
+            case "clips":
+                return ClipMerging(self.clip_ratio)
+        return VisionSinkBucketing(
+            self.bucket_capacity,
+            self.top_ratio,
+            self.bucket_by,  # type: ignore[arg-type]  # checked above
+            self.overfill,
+        )
 
     def _reader(self, frame_tokens: int, budget: int) -> Reader:
         if self.reader == "rekv":

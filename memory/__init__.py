@@ -7,10 +7,11 @@ from memory.index import IndexKind
 from memory.kv import KVBlock, KVShape, TimeSpan
 from memory.options import MemoryOptions, MemoryStats
 from memory.readers import PositionAgnosticRetrieval, ReadAll, Reader, ReKV
-from memory.recall import Recall, Span, Tiers, attended, evidence
+from memory.recall import Positions, Recall, Span, Tiers, attended, evidence
 from memory.retention import (
     BucketBy,
     CarrierTokens,
+    ClipMerging,
     InfiniPotV,
     KeepAll,
     Kept,
@@ -25,6 +26,7 @@ from memory.retention import (
     VisionSinkBucketing,
 )
 from memory.rope import Rope
+from memory.scoring import HeadPool
 from memory.state import StateFolder
 from memory.store import Context, StreamMemory
 
@@ -34,7 +36,9 @@ __all__ = [
     "ArchiveIndex",
     "BucketBy",
     "CarrierTokens",
+    "ClipMerging",
     "Context",
+    "HeadPool",
     "IndexKind",
     "InfiniPotV",
     "KVBlock",
@@ -47,6 +51,7 @@ __all__ = [
     "MemoryStats",
     "Merged",
     "PositionAgnosticRetrieval",
+    "Positions",
     "ReKV",
     "ReadAll",
     "Reader",

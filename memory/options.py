@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from memory.index import IndexKind
-from memory.recall import Tiers
+from memory.recall import Positions, Tiers
+from memory.scoring import HeadPool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +15,9 @@ class MemoryOptions:
 
     budget_tokens: most long-term tokens, where retention bounds them; 0 is none. short_term_frames: newest frames kept exactly.
     append_tokens: most tokens that one append brings. context_tokens: most video tokens, counted from the newest, that
-    a new chunk attends to; 0 is all. index: how pages are searched.
+    a new chunk attends to; 0 is all. index: how pages are searched. score_heads: how heads' attention becomes a score.
+    positions: what a question finds recalled tokens at, most_positions:
+    how many the model was trained with. shared_pages: whether all layers read the same pages.
     """
 
     budget_tokens: int
@@ -23,6 +26,10 @@ class MemoryOptions:
     frame_tokens: int
     context_tokens: int = 0
     index: IndexKind = "auto"
+    score_heads: HeadPool = "mean"
+    positions: Positions = "contiguous"
+    most_positions: int = 0
+    shared_pages: bool = False
 
     def __post_init__(self) -> None:
         assert self.append_tokens >= 1 and self.frame_tokens >= 1, self

@@ -18,12 +18,15 @@ class PageTable:
 
     Pages are appended as the range grows; after a compaction of the range `reset` starts it over. The representative of
     a page of layer l is its mean key of all kv heads, (G * D,), float32.
+
+    shared: all layers choose the same pages, those with the largest sum of their products: the index is of one layer whose
+    representatives are those of all layers, one after the other.
     """
 
-    def __init__(self, index: PageIndex, page_tokens: int) -> None:
+    def __init__(self, index: PageIndex, page_tokens: int, *, shared: bool = False) -> None:
         assert page_tokens >= 1, page_tokens
         self.page_tokens = page_tokens
-        self._index = index
+        self._index, self._shared = index, shared
         self._pages = 0
 
     def __len__(self) -> int:
@@ -44,16 +47,26 @@ class PageTable:
         whole = keys.shape[2] // self.page_tokens
         if whole > self._pages:
             fresh = keys[:, :, self._pages * self.page_tokens : whole * self.page_tokens]
-            self._index.add(page_means(fresh, self.page_tokens))
+            means = page_means(fresh, self.page_tokens)
+            self._index.add(folded(means) if self._shared else means)
             self._pages = whole
+
+    def available(self, allowed: Tensor) -> int:
+        """Of how many pages `best` may choose at most, of those allowed (L, pages)."""
+        return int((allowed.all(0) if self._shared else allowed).sum(-1).min())
 
     def best(self, query: Tensor, count: int, allowed: Tensor | None = None) -> Found:
         """Per layer the `count` best pages for the query (L, G * D), best first.
 
-        allowed: (L, pages) bool; each layer must allow at least `count`.
+        allowed: (L, pages) bool; at least `count` must be `available`.
         """
         assert count <= self._pages, (count, self._pages)
-        return self._index.search(query, count, allowed)
+        if not self._shared:
+            return self._index.search(query, count, allowed)
+        # A page may be taken that all layers allow; compaction leaves differently old tokens in them.
+        together = None if allowed is None else allowed.all(0, keepdim=True)
+        found = self._index.search(folded(query[:, None])[:, 0], count, together)
+        return Found(*(part.expand(len(query), -1) for part in found))
 
 
 def page_means(keys: Tensor, page_tokens: int) -> Tensor:
@@ -62,6 +75,11 @@ def page_means(keys: Tensor, page_tokens: int) -> Tensor:
     pages = tokens // page_tokens
     means = keys.reshape(layers, kv_heads, pages, page_tokens, head_dim).float().mean(dim=3)
     return means.permute(0, 2, 1, 3).reshape(layers, pages, kv_heads * head_dim)
+
+
+def folded(vectors: Tensor) -> Tensor:
+    """Vectors of layers (L, P, E) -> of one layer that is all of them, (1, P, L * E)."""
+    return vectors.transpose(0, 1).flatten(1)[None]
 
 
 def pooled_query(queries: Tensor, kv_heads: int) -> Tensor:

@@ -42,8 +42,9 @@ class Tiers:
 class Recall:
     """A copy of some tokens in stream order: prompt, then long-term, archived, short-term. Later writes cannot disturb it.
 
-    keys, values: (L, G, N, D), the keys position-free. times, utcs, frames: (L, N). Positions are given on the way out
-    and are contiguous, 0..N-1, whatever was left out between.
+    keys, values: (L, G, N, D), the keys position-free. times, utcs, frames, numbers: (L, N), numbers being places in the whole
+    stream. positions: the policy by which positions are given on the way out, see `places`; most_positions is needed for
+    "scaled" alone.
     """
 
     keys: Tensor
@@ -51,7 +52,10 @@ class Recall:
     times: Tensor
     utcs: Tensor
     frames: Tensor
+    numbers: Tensor
     tiers: Tiers
+    positions: Positions = "contiguous"
+    most_positions: int = 0
 
     def __post_init__(self) -> None:
         assert self.keys.shape == self.values.shape, (self.keys.shape, self.values.shape)
@@ -71,18 +75,46 @@ class Recall:
             torch.cat((mine[:, :, :at], other.to(mine), mine[:, :, at:]), dim=2)
             for mine, other in ((self.keys, archived.keys), (self.values, archived.values))
         )
-        times, utcs, frames = (
+        times, utcs, frames, numbers = (
             torch.cat((mine[:, :at], other, mine[:, at:]), dim=1)
             for mine, other in (
                 (self.times, archived.times),
                 (self.utcs, archived.utcs),
                 (self.frames, archived.frames),
+                (self.numbers, archived.numbers),
             )
         )
         tiers = replace(self.tiers, archive=len(archived))
-        return Recall(keys, values, times, utcs, frames, tiers)
+        return replace(
+            self,
+            keys=keys,
+            values=values,
+            times=times,
+            utcs=utcs,
+            frames=frames,
+            numbers=numbers,
+            tiers=tiers,
+        )
+
+    def places(self) -> tuple[Tensor, float]:
+        """The positions of the tokens (L, N), float64, and the position of what follows them.
+
+        "contiguous": 0..N-1, whatever was left out between, as ReKV does; so a model never meets a position that it was
+        not trained with. "original": the tokens' places in the whole stream. "scaled": those, drawn together so that they
+        and a little room fit `most_positions` once the stream is longer. LiveVLM does not say which it restores.
+        """
+        if self.positions == "contiguous":
+            return torch.arange(len(self), dtype=torch.float64).expand_as(self.frames), len(self)
+        places = self.numbers.double()
+        following = float(places.max()) + 1 if len(self) else 0.0
+        room = self.most_positions - ROOM
+        if self.positions == "scaled" and following > room > 0:
+            return places * (room / following), room
+        return places, following
 
 
+Positions = Literal["contiguous", "original", "scaled"]
+ROOM = 128  # positions that "scaled" leaves to a question and its answer
 SpanTier = Literal["short", "long", "archive"]
 
 
@@ -105,11 +137,10 @@ def attended(recall: Recall, rope: Rope, queries: Tensor) -> Tensor:
 
     queries: (L, H, R, D), position-free, of the question's last tokens, which follow the recalled ones.
     """
-    tokens = len(recall)
-    here = torch.arange(tokens, device=recall.keys.device)
-    asked = torch.tensor([tokens])
+    places, following = recall.places()
+    asked = torch.tensor([following])
     rows = []
-    for keys, query in zip(recall.keys, queries, strict=True):
+    for keys, query, here in zip(recall.keys, queries, places, strict=True):
         # The asking token stands in for itself as the last key, with nothing of interest on it: it takes no part in the shares.
         mass = attention_mass(
             rope.rotate(query[:, -1:], asked),

@@ -88,10 +88,11 @@ class StreamMemory:
         self._settled = 0
         self._archive = archive
         self.archive_error = ""
-        index = page_index(
-            options.index, shape.layers, shape.kv_heads * shape.head_dim, self._device
-        )
-        self._pages = PageTable(index, reader.page_tokens)
+        layers, dim = shape.layers, shape.kv_heads * shape.head_dim
+        if options.shared_pages:
+            layers, dim = 1, layers * dim
+        index = page_index(options.index, layers, dim, self._device)
+        self._pages = PageTable(index, reader.page_tokens, shared=options.shared_pages)
 
     @property
     def rope(self) -> Rope:
@@ -202,7 +203,14 @@ class StreamMemory:
 
     def _compact(self, queries: Tensor) -> None:
         start, long = self._prompt, self.tiers.long
-        shown = long_term(self._pool, self.tiers, self._rope, queries, settled=self._settled)
+        shown = long_term(
+            self._pool,
+            self.tiers,
+            self._rope,
+            queries,
+            settled=self._settled,
+            heads=self._options.score_heads,
+        )
         kept = self._retention.keep(shown, self._options.budget_tokens)
         if kept.merged is not None:
             merged = kept.merged
@@ -227,7 +235,10 @@ class StreamMemory:
             times=self._pool.times.gather(1, places),
             utcs=self._pool.utcs.gather(1, places),
             frames=self._pool.frames.gather(1, places),
+            numbers=self._pool.numbers.gather(1, places),
             tiers=replace(choice.tiers, archive=0),
+            positions=self._options.positions,
+            most_positions=self._options.most_positions,
         )
         return found if choice.archived is None else found.with_archived(choice.archived)
 

@@ -16,6 +16,7 @@ from memory.archive.index import ArchiveIndex
 from memory.archive.vault import Archived, Newest, Vault, VaultStats
 from memory.index import Found
 from memory.kv import KVBlock, TimeSpan
+from memory.pages import folded
 
 ADDED_AT_ONCE = 1024  # pages whose representatives are computed together
 
@@ -23,8 +24,9 @@ ADDED_AT_ONCE = 1024  # pages whose representatives are computed together
 class Archive:
     """A vault and the index of its pages, kept in step."""
 
-    def __init__(self, vault: Vault, index: ArchiveIndex) -> None:
-        self._vault, self._index = vault, index
+    def __init__(self, vault: Vault, index: ArchiveIndex, *, shared: bool = False) -> None:
+        """shared: whether all layers choose the same pages; the index is then of one layer, which is all of them in a row."""
+        self._vault, self._index, self._shared = vault, index, shared
         self._indexed = vault.first_page
 
     @property
@@ -73,8 +75,9 @@ class Archive:
             nobody = torch.zeros(query.shape[0], 0)
             return Found(nobody, nobody.long())
         self._sync()
-        scores, ids = self._index.search(query.float().cpu(), count, pages.start, pages.stop)
-        return Found(scores, ids)
+        asked = folded(query[:, None])[:, 0] if self._shared else query
+        scores, ids = self._index.search(asked.float().cpu(), count, pages.start, pages.stop)
+        return Found(scores.expand(len(query), -1), ids.expand(len(query), -1))
 
     def read(self, pages: Tensor) -> Archived:
         """The tokens of pages (L, P), in that order."""
@@ -111,7 +114,8 @@ class Archive:
         self._indexed = max(self._indexed, first)
         while self._indexed < end:
             stop = min(end, self._indexed + ADDED_AT_ONCE)
-            self._index.add(self._indexed, self._vault.means(self._indexed, stop))
+            means = self._vault.means(self._indexed, stop)
+            self._index.add(self._indexed, folded(means) if self._shared else means)
             self._indexed = stop
 
 

@@ -107,7 +107,7 @@ def nearest_pages(shelf: Shelf, query: Tensor, limit: int, span: TimeSpan | None
     available = len(table)
     if span is not None and available:
         allowed = pages_inside(shelf, span)
-        available = int(allowed.sum(1).min())
+        available = table.available(allowed)
     count = min(limit, available)
     if count == 0:
         return torch.zeros(query.shape[0], 0, dtype=torch.long)

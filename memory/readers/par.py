@@ -113,5 +113,5 @@ def _best_own(shelf: Shelf, query: Tensor, span: TimeSpan | None, pages: int, co
     shelf.pages.sync(shelf.pool.keys[:, :, shelf.long])
     allowed = pages_inside(shelf, span)
     allowed[:, pages:] = False
-    available = min(count, int(allowed.sum(1).min()))
+    available = min(count, shelf.pages.available(allowed))
     return shelf.pages.best(query, available, allowed) if available else nobody

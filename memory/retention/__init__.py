@@ -2,6 +2,7 @@
 
 from memory.retention.base import Kept, LongTerm, Merged, Retention, best
 from memory.retention.carrier import CarrierTokens
+from memory.retention.clips import ClipMerging
 from memory.retention.infinipot import InfiniPotV
 from memory.retention.keep_all import KeepAll
 from memory.retention.last_frames import LastFrames
@@ -14,6 +15,7 @@ from memory.retention.window import SlidingWindow
 __all__ = [
     "BucketBy",
     "CarrierTokens",
+    "ClipMerging",
     "InfiniPotV",
     "KeepAll",
     "Kept",

@@ -3,10 +3,11 @@
 The N tokens of a layer fall into M/B position-ordered buckets of capacity B, M being the budget. First the top R tokens
 by score stay, the vision sinks; then, by descending score, any token whose bucket still has room; until M stay.
 
-What the paper leaves open, and what is done here: the first phase ignores the buckets' capacity but counts toward it;
-layers choose for themselves, heads of a layer together; should the buckets not fill the budget, the best of the rest
-do. What a token's position is, is a choice: its place in the whole stream, so that every stretch of the stream keeps
-its share for ever; or its index in the present memory, so that old stretches thin out geometrically.
+What the paper leaves open, and what is done here: layers choose for themselves, heads of a layer together; should the
+buckets not fill the budget, the best of the rest do. Two more are choices. Whether the first phase may fill a bucket beyond
+its capacity: where it may not, the two phases are one. What a token's position is: its place in the whole stream, so that
+every stretch of the stream keeps its share for ever; or its index in the present memory, so that old stretches thin out
+geometrically.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ BucketBy = Literal["stream", "index"]
 
 @dataclass(frozen=True, slots=True)
 class VisionSinkBucketing:
-    """bucket_capacity: B. top_ratio: R as a share of the budget. bucket_by: what a token's position is."""
+    """bucket_capacity: B. top_ratio: R as a share of the budget. bucket_by: what a token's position is. overfill: whether the
+    first phase ignores the capacity; it counts toward it in any case.
+    """
 
     bucket_capacity: int = 1
     top_ratio: float = 0.25
     bucket_by: BucketBy = "stream"
+    overfill: bool = True
     bounded = True
 
     def __post_init__(self) -> None:
@@ -50,7 +54,8 @@ class VisionSinkBucketing:
             numbers = memory.numbers.to(scores.device)
             bucket = numbers * buckets // (numbers[:, -1:] + 1)
         has_room = _rank_in_bucket(rank, bucket) < self.bucket_capacity
-        phase = torch.where(rank < round(self.top_ratio * budget), 0, torch.where(has_room, 1, 2))
+        sinks = round(self.top_ratio * budget) if self.overfill else 0
+        phase = torch.where(rank < sinks, 0, torch.where(has_room, 1, 2))
         order = (phase * tokens + rank).argsort(dim=1)
         return Kept(order[:, :budget].sort(dim=1).values)
 

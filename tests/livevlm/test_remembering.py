@@ -84,6 +84,7 @@ def test_every_retention_is_made_by_its_name(
         "infinipot": "InfiniPotV",
         "streammem": "StreamMem",
         "carrier": "CarrierTokens",
+        "clips": "ClipMerging",
     }
     assert type(made[0]).__name__ == kinds[retention]
     assert settings.get(retention, "") in repr(made[0])
