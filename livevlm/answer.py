@@ -26,6 +26,7 @@ from livevlm.messages import (
     TimeRange,
     Timings,
 )
+from livevlm.pictures import pictured
 from livevlm.sampling import TokenSampler
 from memory import StreamMemory, TimeSpan, attended, evidence
 
@@ -84,15 +85,14 @@ class Answering:
         retrieved(recalled - began)
         hidden = self._backbone.forward(self._backbone.embed(asking), self._past)
         self._next = self._backbone.logits(hidden[-1:])[0]
-        spans = evidence(
-            recall, attended(recall, memory.rope, self._past.queries), self.question.max_evidence
-        )
+        mass = attended(recall, memory.rope, self._past.queries)
+        spans = evidence(recall, mass, self.question.max_evidence)
         found = tuple(
             Evidence(
                 stream=self.question.stream, from_s=one.from_s, to_s=one.to_s, from_utc=one.from_utc, to_utc=one.to_utc,
-                score=one.score, tier=one.tier,
+                score=one.score, tier=one.tier, picture=picture,
             )
-            for one in spans
+            for one, picture in zip(spans, pictured(spans, recall, mass, memory.archive), strict=True)
         )  # fmt: skip
         timings = Timings(
             queue_s=flushed - self._asked, flush_s=began - flushed, retrieve_s=recalled - began
@@ -181,6 +181,7 @@ def stream_span(time: TimeRange | None, as_of: AsOf) -> TimeSpan | None:
 def not_remembered(stream: str, memory: StreamMemory) -> str:
     """What to tell somebody who asked about a time that is not in memory."""
     stats = memory.stats()
-    assert stats.from_s is not None and stats.to_s is not None
+    if stats.from_s is None or stats.to_s is None:
+        return f"nothing is remembered of {stream}: all of it was forgotten"
     reach = f"its memory goes from {stats.from_s:.1f} s to {stats.to_s:.1f} s of the stream"
     return f"nothing is remembered of that time on {stream}; {reach}"

@@ -22,7 +22,7 @@ from livevlm.assembly import build_backbone, build_engine, open_state, server_op
 from livevlm.backbone import Backbone
 from livevlm.config import Config
 from livevlm.intake import Intake, build_intake
-from livevlm.messages import Question, Sink, StreamStatus
+from livevlm.messages import Done, Errand, Question, Sink, StreamStatus
 from livevlm.metrics import Metrics
 from livevlm.persistence import StateDir
 from livevlm.service.address import PATH
@@ -111,6 +111,11 @@ class Daemon:
         known = self._engine.cancel(question_id)
         self._wake.set()
         return known
+
+    def errand(self, errand: Errand, done: Done) -> None:
+        """As Engine.errand."""
+        self._engine.errand(errand, done)
+        self._wake.set()
 
     def streams(self) -> list[StreamStatus]:
         """As Engine.streams."""

@@ -1,8 +1,8 @@
 """Engine: one unit of work at a time. A chunk of frames into a memory, or a token out of an answer.
 
-`step` is plain synchronous code that one thread calls; `submit`, `cancel` and `streams` may be called from any thread.
-A step gives one token to one answer in progress, then takes one waiting chunk of one stream, both in turn: so a long
-answer never makes ingest drop frames, and no question waits for a queue of frames.
+`step` is plain synchronous code that one thread calls; `submit`, `cancel`, `errand` and `streams` may be called from any
+thread. A step carries out one errand, gives one token to one answer in progress, then takes one waiting chunk of one stream,
+all in turn: so a long answer never makes ingest drop frames, and no question waits for a queue of frames.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from pathlib import Path
 
 from livevlm.answer import Answering
 from livevlm.backbone import Backbone
+from livevlm.errands import Desk, Errands
 from livevlm.errors import DeadlineExceeded, LiveVLMError, NoFramesYet, QueueFull, StreamNotFound
 from livevlm.ingest import StreamIngest
 from livevlm.keeper import restored
-from livevlm.messages import AsOf, Question, Sink, Status, StreamStatus
+from livevlm.messages import AsOf, Done, Errand, Question, Sink, Status, StreamStatus
 from livevlm.metrics import Metrics
 from livevlm.reducer import make_reducer
 from livevlm.remembering import MemoryRecipe
@@ -109,6 +110,15 @@ class Engine:
             name: (ingest.as_of, ingest.memory.stats(), 0) for name, ingest in self._ingests.items()
         }
         self._active: deque[_Asked] = deque()
+        desk = Desk(
+            backbone=backbone,
+            layout=self._layout,
+            ingests=self._ingests,
+            take_in=self._take_in,
+            changed=self._look_at,
+            clock=clock,
+        )
+        self._errands = Errands(desk, options.max_waiting)
 
     def _ingest(self, name: str) -> StreamIngest:
         options = self._options
@@ -144,9 +154,7 @@ class Engine:
 
         Raises StreamNotFound, QueueFull, and ValueError for an id that is in use.
         """
-        if question.stream not in self._streams:
-            known = ", ".join(sorted(self._streams)) or "none"
-            raise StreamNotFound(f"no stream is called {question.stream!r}; there are: {known}")
+        self._check_known(question.stream)
         now = self._clock()
         asked = _Asked(
             question,
@@ -171,6 +179,20 @@ class Engine:
                 self._cancelled.add(question_id)
         return known
 
+    def errand(self, errand: Errand, done: Done) -> None:
+        """Accept an errand; its result, or why there is none, goes to `done` on the model's thread, and `done` must not block.
+
+        Raises StreamNotFound and QueueFull.
+        """
+        if errand.stream is not None:
+            self._check_known(errand.stream)
+        self._errands.put(errand, done)
+
+    def _check_known(self, name: str) -> None:
+        if name not in self._streams:
+            known = ", ".join(sorted(self._streams)) or "none"
+            raise StreamNotFound(f"no stream is called {name!r}; there are: {known}")
+
     def streams(self) -> list[StreamStatus]:
         """What is known of each stream now."""
         with self._lock:
@@ -181,13 +203,15 @@ class Engine:
 
     def step(self) -> bool:
         """One unit of work; False where there was none."""
+        ran = self._errands.run()
         begun = self._begin_next()
         spoke = self._speak()
         took = self._take_chunk()
-        return begun or spoke or took
+        return ran or begun or spoke or took
 
     def close(self) -> None:
-        """End every open question as cancelled."""
+        """End every open question as cancelled, and every errand."""
+        self._errands.close()
         with self._lock:
             waiting, self._waiting = list(self._waiting), deque()
         for asked in [*self._active, *waiting]:
@@ -282,12 +306,21 @@ class Engine:
         frames = self._streams[name].take(self._options.chunk_frames)
         if not frames:
             return False
-        ingest = self._ingests[name]
-        ingest.add(frames)
+        self._ingests[name].add(frames)
         self._metrics.frame_encoded(name, len(frames))
+        self._look_at(name)
+        return True
+
+    def _take_in(self, name: str, everything: bool) -> None:
+        """Ingest one waiting chunk of a stream, or all frames that wait now; not those that come meanwhile."""
+        count = self._streams[name].pending() if everything else 1
+        while count > 0 and self._ingest_chunk(name):
+            count -= self._options.chunk_frames
+
+    def _look_at(self, name: str) -> None:
+        ingest = self._ingests[name]
         with self._lock:
             self._snapshots[name] = (ingest.as_of, ingest.memory.stats(), ingest.frames_encoded)
-        return True
 
 
 def _condition(stream: EngineStream) -> str:

@@ -9,6 +9,7 @@ LiveVLMError
 ├── ResponseNotFound     no answer in progress under that id          exit 5
 ├── NoFramesYet          the stream has shown nothing yet             exit 6
 ├── RangeNotInMemory     nothing is remembered of that time           exit 6
+├── NotErased            what was to be forgotten may be on disk     exit 6
 ├── QueueFull            too many questions wait already              exit 7
 └── DeadlineExceeded     the answer took longer than it was given     exit 7
 
@@ -90,6 +91,13 @@ class RangeNotInMemory(LiveVLMError):
 
     code = "range_not_in_memory"
     kind = "stream_error"
+    exit_code = 6
+
+
+class NotErased(LiveVLMError):
+    """What was to be forgotten may still lie on disk, which could not be written."""
+
+    code = "not_erased"
     exit_code = 6
 
 

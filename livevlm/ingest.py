@@ -15,7 +15,7 @@ from livevlm.resuming import Resumption
 from livevlm.timestamps import Timestamps
 from livevlm.tokens import FrameTokens
 from livevlm.vision import FrameEncoder, jpeg
-from memory import KVBlock, StreamMemory
+from memory import KVBlock, StreamMemory, TimeSpan
 from streams import Frame
 
 Stage = Callable[[str, float], None]
@@ -80,6 +80,22 @@ class StreamIngest:
         self._stage("compress", time.monotonic() - filled)
         self.as_of = AsOf(stream_s=tokens[-1].pts_s, utc=tokens[-1].captured_utc)
         self.frames_encoded += len(frames)
+
+    @torch.inference_mode()
+    def forget(self, span: TimeSpan) -> None:
+        """Erase what was seen in a span of stream seconds.
+
+        Raises OSError or ArchiveError where some of it may be left on disk.
+        """
+        if self._keeper is None:
+            self.memory.forget(span)
+        else:
+            self._keeper.forget(self.memory, span)
+
+    @property
+    def trouble(self) -> str:
+        """Why the memory is not written to disk now, where it should be; empty while all is well."""
+        return self.memory.archive_error if self._keeper is None else self._keeper.error
 
     def close(self) -> None:
         """Nothing comes any more: what is kept on disk is completed."""

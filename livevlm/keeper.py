@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from livevlm.errors import ConfigError
-from memory import ArchiveError, KVBlock, StateFolder, StreamMemory
+from memory import ArchiveError, KVBlock, StateFolder, StreamMemory, TimeSpan
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,14 @@ class Keeper:
         except (OSError, ArchiveError) as failure:
             error = str(failure)
         self._say(error or memory.archive_error or self._state.gap)
+
+    def forget(self, memory: StreamMemory, span: TimeSpan) -> None:
+        """Erase a span of stream seconds from the memory, and then all older files, which may hold it.
+
+        Raises OSError or ArchiveError where that fails; then it may be tried again.
+        """
+        memory.forget(span)
+        self._state.snapshot(memory, alone=True)
 
     def close(self, memory: StreamMemory) -> None:
         """A last snapshot, so that the next start replays nothing."""

@@ -1,7 +1,8 @@
-"""What travels between an asker and the engine: a question in, answer events out.
+"""What travels between an asker and the engine: a question in, answer events out; an errand in, its result out.
 
 For every question that the engine accepts, its sink receives, in this order: at most one `Recalled`, any number of
-`AnswerChunk`s, and exactly one `Answer`.
+`AnswerChunk`s, and exactly one `Answer`. An errand is what else is asked of memories; for each that is accepted `Done` is
+called exactly once.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+from livevlm.errors import LiveVLMError
 
 Status = Literal["completed", "cancelled", "incomplete", "failed"]
 Tier = Literal["short", "long", "archive"]
@@ -74,7 +77,11 @@ class AsOf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """A span of the stream that an answer was given from: seconds of stream time, POSIX seconds UTC, retrieval score."""
+    """A span of the stream that an answer was given from: seconds of stream time, POSIX seconds UTC, retrieval score.
+
+    score: the span's share of the question's attention on all that was recalled of the video. picture: the number of the frame
+    in it that got the most, where its picture is kept.
+    """
 
     stream: str
     from_s: float
@@ -83,6 +90,7 @@ class Evidence:
     to_utc: float
     score: float
     tier: Tier
+    picture: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,3 +172,102 @@ class StreamStatus:
     memory_tokens: dict[str, int]
     memory_bytes: int
     memory_from_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """How large is a stream's memory, and how far back does it reach? Without a stream: each one's."""
+
+    stream: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Where was something seen? What would be evidence for an answer, of at most `limit` frames, without the answer."""
+
+    stream: str
+    text: str
+    time: TimeRange | None = None
+    limit: int = 8
+
+    def __post_init__(self) -> None:
+        if not self.text.strip():
+            raise ValueError("what is searched for must not be empty")
+        if self.limit < 1:
+            raise ValueError("at least 1 frame must be looked for")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forget:
+    """Erase what a stream showed in a time, wherever it is kept; `time` None is all of it."""
+
+    stream: str
+    time: TimeRange | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The picture of a frame: by its number, or the one nearest to the middle of a time, inside of it."""
+
+    stream: str
+    frame: int | None = None
+    time: TimeRange | None = None
+
+
+Errand = Measure | Search | Forget | Look
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemorySize:
+    """One stream's memory. tokens: by tier. evicted_tokens: those that left the device. from_s, to_s: what of the stream is
+    remembered, None while that is nothing. error: why it is not written to disk now, where it should be.
+    """
+
+    stream: str
+    as_of: AsOf | None
+    tokens: dict[str, int]
+    device_bytes: int
+    host_bytes: int
+    disk_bytes: int
+    evicted_tokens: int
+    pictures: int
+    from_s: float | None
+    to_s: float | None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """The memories that were asked about."""
+
+    memories: tuple[MemorySize, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Where something was seen, best first."""
+
+    stream: str
+    as_of: AsOf
+    spans: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What was erased: tokens on the device, tokens in the archive, and at least how many frames they were of."""
+
+    stream: str
+    device_tokens: int
+    archive_tokens: int
+    frames: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A frame's JPEG; None where it is not kept."""
+
+    jpeg: bytes | None
+
+
+Result = Measured | Found | Forgotten | Picture
+Done = Callable[[Result | LiveVLMError], None]

@@ -1,0 +1,54 @@
+"""Pictures: which of a stream's frames are shown as evidence, and which one was in view at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from memory import Archive, Recall, Span, TimeSpan
+
+
+def pictured(
+    spans: Sequence[Span], recall: Recall, mass: Tensor, archive: Archive | None
+) -> list[int | None]:
+    """For each span of evidence the number of the frame in it that got the most attention (L, N); None where the archive has
+    no picture of it.
+    """
+    if archive is None:
+        return [None] * len(spans)
+    video = slice(recall.tiers.prompt, None)
+    times, frames = recall.times[:, video], recall.frames[:, video]
+    weights = mass[:, video].double().cpu()
+    return [_best(one, times, frames, weights, archive) for one in spans]
+
+
+def _best(
+    span: Span, times: Tensor, frames: Tensor, weights: Tensor, archive: Archive
+) -> int | None:
+    inside = (times >= span.from_s) & (times <= span.to_s)
+    numbers, place = torch.unique(frames[inside], return_inverse=True)
+    share = torch.zeros(len(numbers), dtype=torch.float64).scatter_add_(0, place, weights[inside])
+    frame = int(numbers[share.argmax()])
+    return None if archive.picture(frame) is None else frame
+
+
+def frame_at(archive: Archive, span: TimeSpan) -> int | None:
+    """The number of the archived frame nearest to the middle of a span of stream seconds, if one is inside of it."""
+    middle = (span[0] + span[1]) / 2
+    end = archive.end_number
+    every, before = archive.pages(None, end), archive.pages((-torch.inf, middle), end)
+    # The frame is on the last page that ends by then, or on the one behind it, or behind the last page.
+    near = range(max(every.start, before.stop - 1), min(every.stop, before.stop + 1))
+    ids = torch.tensor([list(near)], dtype=torch.long)
+    seen = archive.tail(None, end)
+    times, frames = seen.times[0], seen.frames[0]
+    if len(near):
+        page = archive.read(ids.expand(seen.times.shape[0], -1))
+        times, frames = torch.cat((page.times[0], times)), torch.cat((page.frames[0], frames))
+    inside = (times >= span[0]) & (times <= span[1])
+    if not inside.any():
+        return None
+    distance = torch.where(inside, (times - middle).abs(), torch.inf)
+    return int(frames[distance.argmin()])
