@@ -60,7 +60,10 @@ def draw(rows: Rows) -> Figure:
     )
     accuracy.set(xscale="log", ylim=(0, 1.01))
     speed.set(title="median over questions", xlabel="frames seen", ylabel="first token, ms")
-    speed.set(xscale="log", yscale="log")
+    speed.set(xscale="log", ylim=(0, None))
+    lengths = sorted({row["frames"] for row in rows})
+    speed.set_xticks(lengths, [f"{length:,}" for length in lengths], minor=False)
+    speed.set_xticks([], minor=True)
     for axis in (accuracy, speed):
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)

@@ -29,11 +29,21 @@ MEMORIES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "full+full": {"memory": {"retention": "full", "reader": "full"}},
     "full+par": {"memory": {"retention": "full", "reader": "par"}},
     "full+rekv": {"memory": {"retention": "full", "reader": "rekv"}},
-} | {
-    f"{retention}+{reader}": {"memory": {"retention": retention, "reader": reader}}
-    for retention in RETENTIONS
-    if retention != "full"
-    for reader in ("par", "full")
+    **{
+        f"{retention}+{reader}": {
+            "memory": {"retention": retention, "reader": reader, "archive": False}
+        }
+        for retention in RETENTIONS
+        if retention != "full"
+        for reader in ("par", "full")
+    },
+    **{
+        f"vsb+par+archive{name}": {
+            "memory": {"retention": "vsb", "reader": "par", "archive": True}
+            | {"archive_storage": storage}
+        }
+        for name, storage in (("", "exact"), ("-int8", "int8"), ("-int4", "int4"))
+    },
 }
 
 

@@ -5,18 +5,19 @@ Streams (`livevlm.bench.longstream`) show needles once, among distractors, and a
 what colour, what thing, what a sign said, did it appear (with as many that never did), which of two came first, and, where
 `ingest.timestamps` tells the model the time, when; and about now: colour, shape, how many. Wordings are none of training's.
 
-Memories (`livevlm.bench.contenders`) are named by retention and reader, and by their share of the tokens of the whole stream;
-short-term frames count as part of the share. Bytes are what the memory says that it has allocated, at the end of the stream;
-room for one chunk and the page table are among them, and so a little more than the share (`device_of_everything`).
+Memories (`livevlm.bench.contenders`) are named by retention, reader and what more they have (`+archive`), and by their share:
+the tokens that they hold on the device, short-term frames among them, of those of the whole stream. Bytes are what the memory
+says that it has allocated when the stream ends; room for one chunk and the page table are in them, so that they are more than
+the share, in small memories a good deal (`device_of_everything` in the JSON line).
 
 **What they are held against.** The bundled model reads 1 280 positions at once, some 70 frames. In streams of 4 minutes, at
 the default of a frame every four seconds, everything is kept and everything is read (`full+full`): the model without any
 memory between it and the stream, and so its own ability; types that it cannot answer there are left out of conclusions. In
 longer streams no such reference exists. `full+par` and `full+rekv` keep everything there and read a part of it, and the better
 of the two is the reference; but while they watch, new frames attend to far more than the model was trained to read (ReKV to the
-newest 15 000 tokens), which costs them too. So a memory may be better than that reference, and that says less than
-to come near `full+full`. A memory's share of a stream is measured where the model can read it: 1/4 in streams of 4 minutes,
-1/4 and 1/16 in 16, 1/44 and 1/100 in 125. What does not fit is skipped, with a line that says why.
+newest 15 000 tokens), which may cost them. So a memory may be better than that reference, and that says less than to come near
+`full+full`. A memory's share is measured in streams of which the model can read it: 1/4 of 4 minutes, 1/4 and 1/16 of 16, 1/44
+and 1/100 of 125. What does not fit is skipped, with a line that says why.
 
 Everything follows from --seed, but for the times. With another --fps choose other --minutes: the shares are of frames.
 """
@@ -68,8 +69,9 @@ _SETTINGS = {
     "timestamps": ("ingest", "timestamps"),
 }
 # Shorter streams are as many more, up to this: they give fewer questions, and the model's own ability is read from them.
-MOST_TIMES = 16
-OURS = "vsb+par"
+MOST_TIMES = 12
+# Whom conclusions are about: the first of these that takes part.
+OURS = ("vsb+par+archive", "vsb+par")
 QUICK = {"minutes": (4.0, 16.0), "questions": 2, "streams": 1}
 FULL = {"minutes": (4.0, 16.0, 125.0), "questions": 4, "streams": 1}
 
@@ -99,11 +101,7 @@ def main(argv: Sequence[str]) -> int:
     backbone = build_backbone(config)
     tracks = [_track(options, config, backbone, minutes) for minutes in options.minutes]
     for track in tracks:
-        for one in track.skipped:
-            print(
-                f"skipped in {track.plan.minutes:g} min: {one.name} at {one.of_everything}: {one.why}",
-                file=sys.stderr,
-            )
+        _tell_skipped(track)
     with progress(sum(track.work for track in tracks)) as tell:
         results = [
             result
@@ -150,7 +148,10 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def _fractions(text: str) -> tuple[Fraction, ...]:
-    found = tuple(sorted((Fraction(part) for part in text.split(",")), reverse=True))
+    try:
+        found = tuple(sorted((Fraction(part) for part in text.split(",")), reverse=True))
+    except (ValueError, ZeroDivisionError):
+        found = (Fraction(0),)
     if not all(0 < share < 1 for share in found):
         raise argparse.ArgumentTypeError(f"{text!r}: shares lie between 0 and 1, as 1/44")
     return found
@@ -168,6 +169,18 @@ def _track(
     entered = enter(backbone, config, names, options.budgets, frames=plan.frames)
     streams = options.streams * max(1, min(MOST_TIMES, times))
     return Track(plan, streams, tokens_of_frame(backbone, config), *entered)
+
+
+def _tell_skipped(track: Track) -> None:
+    """A line for every reason."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for one in track.skipped:
+        reasons.setdefault((one.of_everything, one.why), []).append(one.name)
+    for (share, why), names in reasons.items():
+        print(
+            f"skipped at {share} of {track.plan.minutes:g} min, {', '.join(names)}: {why}",
+            file=sys.stderr,
+        )
 
 
 def _compete(
@@ -226,8 +239,7 @@ def _report(
 
 def _ours(names: Sequence[str]) -> str:
     """Which memory conclusions are about: this project's own with all that it has."""
-    own = [name for name in names if name.startswith(OURS)]
-    return max(own, key=len, default=OURS)
+    return next((name for name in OURS if name in names), OURS[-1])
 
 
 def _print_track(track: Track, results: Sequence[Result], weak: Weak) -> None:

@@ -69,13 +69,14 @@ def sit(backbone: Backbone, config: Config, stream: LongStream) -> Sitting:
         for number, one in enumerate(stream.asked)
     ]
     answers = [answer for _, answer in replay(engine, feed, questions)]
+    (memory,) = recipe.built
+    stats = memory.stats()
     engine.close()
     marks = [
         Mark(stream.asked[int(answer.question_id)], answer.text, answer.timings.ttft_s)
         for answer in answers
     ]
-    (memory,) = recipe.built
-    return Sitting(marks, memory.stats())
+    return Sitting(marks, stats)
 
 
 @dataclass(frozen=True, kw_only=True)

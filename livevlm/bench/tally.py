@@ -56,17 +56,23 @@ class Result:
 
     @property
     def archive_bytes(self) -> int:
-        """On disk at the end of a stream."""
-        return self.most(lambda one: one.stats.disk_bytes)
+        """What an archive takes at the end of a stream, on the host, where `host_bytes` counts it too, and on disk."""
+        return self.most(
+            lambda one: one.stats.tokens.archive and one.stats.host_bytes + one.stats.disk_bytes
+        )
 
     @property
     def tokens(self) -> int:
         """Held on the device, or on the host in its place, at the end of a stream; the prompt's not counted."""
         return self.most(lambda one: one.stats.tokens.long + one.stats.tokens.short)
 
-    def score(self, without: Iterable[str] = ()) -> Score:
-        """Of all questions but those of some types."""
-        return score(mark for mark in self.marks if mark.asked.exchange.type not in without)
+    def score(self, without: Iterable[str] = (), *, past: bool = False) -> Score:
+        """Of all questions but those of some types; past: of those about needles alone."""
+        return score(
+            mark
+            for mark in self.marks
+            if mark.asked.exchange.type not in without and not (past and mark.asked.minutes is None)
+        )
 
 
 def score(marks: Iterable[Mark]) -> Score:
@@ -113,7 +119,7 @@ def weak_types(results: Sequence[Result], floor: float) -> dict[str, Score]:
 
 
 def conclusions(results: Sequence[Result], weak: Weak, ours: str) -> list[dict[str, Any]]:
-    """For every length and share: ours, everything kept, and the best of the others at that share."""
+    """For every length and share: ours, everything kept, and the best that retains by another method at that share."""
     found = []
     for minutes, share in dict.fromkeys(
         (one.minutes, one.contender.share) for one in results if one.contender.share is not None
@@ -121,10 +127,15 @@ def conclusions(results: Sequence[Result], weak: Weak, ours: str) -> list[dict[s
         field = [one for one in results if (one.minutes, one.contender.share) == (minutes, share)]
         by_name = {one.contender.name: one for one in field if one.score(weak).asked}
         whole, mine = reference(results, minutes, weak), by_name.pop(ours, None)
-        best = max(by_name.values(), key=lambda one: one.score(weak).share, default=None)
+        peers = [one for name, one in by_name.items() if name.split("+")[0] != ours.split("+")[0]]
+        best = max(peers, key=lambda one: one.score(weak).share, default=None)
         entry: dict[str, Any] = {"minutes": minutes, "of_everything": str(share)}
         for role, one in (("ours", mine), ("best_other", best), ("everything", whole)):
-            entry[role] = one and {"memory": one.contender.name} | shares(one.score(weak))
+            entry[role] = one and {
+                "memory": one.contender.name,
+                **shares(one.score(weak)),
+                "past": shares(one.score(weak, past=True)),
+            }
         if mine and whole and whole.score(weak).right:
             entry["of_everythings_accuracy"] = round(
                 mine.score(weak).share / whole.score(weak).share, 4
@@ -146,6 +157,7 @@ def said(conclusion: Mapping[str, Any]) -> str:
     """A conclusion as a line."""
     parts = [
         f"{label} {one['memory']} {one['share']:.1%} ({one['low']:.1%} to {one['high']:.1%})"
+        f"{_of_past(one['past'])}"
         for role, label in (
             ("ours", ""),
             ("everything", "everything kept:"),
@@ -159,6 +171,10 @@ def said(conclusion: Mapping[str, Any]) -> str:
     return (
         f"{head} {'; '.join(part.strip() for part in parts) or 'no type is left to conclude from'}"
     )
+
+
+def _of_past(past: Mapping[str, Any]) -> str:
+    return f", of the past {past['share']:.1%}" if past["asked"] else ""
 
 
 def row(one: Result, weak: Weak) -> dict[str, Any]:

@@ -33,6 +33,7 @@ def test_every_memory_of_the_table_can_be_made() -> None:
         memory = engine_options(one.config).memory
         memory.build(backbone, prompt="\n", frame_tokens=16, chunk_frames=4)
         assert one.name.split("+")[:2] == [memory.retention, memory.reader]
+        assert memory.archived == ("archive" in one.name)
     parts = [name.split("+") for name in MEMORIES]
     assert {part[0] for part in parts} == set(RETENTIONS)
     assert {part[1] for part in parts} == set(READERS)
