@@ -258,7 +258,7 @@ class _Layer:
         for place in {start, stop - 1}:
             sizes[place - start] = self._stretches[place].sizes(want)
         scores = self._centres[start:stop] @ query
-        order = np.argsort(np.where(sizes > 0, -scores, math.inf), axis=None)
+        order = np.argsort(-scores, axis=None)
         seen = np.cumsum(sizes.ravel()[order])
         enough = int(np.searchsorted(seen, max(want.least, want.share * int(seen[-1]))))
         bound = scores.ravel()[order[enough]] if enough < len(order) else -math.inf

@@ -65,6 +65,13 @@ def test_the_archive_is_measured_with_its_stretches(capsys: pytest.CaptureFixtur
     assert archive["recall"] > 0.9
 
 
+def test_what_was_trained_on_the_beginning_finds_less(capsys: pytest.CaptureFixture[str]) -> None:
+    """The kinds ivf and ivf-whole differ in what they were trained on, and pages drift enough for that to matter."""
+    words = ("--pages", "6000", "--kinds", "ivf,ivf-whole", "--parts", "1", "--json")
+    quarter, whole = measured(capsys, *words)["rows"]
+    assert quarter["recall"] < whole["recall"] - 0.1
+
+
 def test_what_takes_too_many_bytes_is_left_out(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +103,8 @@ def test_pages_look_like_those_of_a_stream() -> None:
     far = np.square(task.pages[2000:] - task.pages[:2000]).mean()
     assert step < far / 3
     assert np.abs(task.pages.mean(axis=0)).mean() > 1.5
+    early, late = np.split(draw(40_000, 16, count=25, questions=1).pages, 2)
+    assert np.square(early.mean(axis=0) - late.mean(axis=0)).mean() > 0.1
 
 
 def test_ranges_hold_their_part_and_the_best_lie_within() -> None:
