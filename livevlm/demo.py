@@ -16,7 +16,7 @@ from pathlib import Path
 
 from livevlm.client import Client, connect
 from livevlm.errors import DeadlineExceeded, LiveVLMError, ServerUnreachable
-from livevlm.messages import Answer, Evidence
+from livevlm.messages import TIER_NAMES, Answer, Evidence
 from livevlm.sample import Sample, SampleQuestion, read_sample
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs" / "demo.toml"
@@ -162,7 +162,7 @@ def _print(question: SampleQuestion, answer: Answer) -> bool:
 def _span(one: Evidence) -> str:
     """A stretch of the stream, as people say it."""
     end = f"-{one.to_s:.0f}" if one.to_s > one.from_s else ""
-    return f"{one.from_s:.0f}{end} s ({one.tier}-term)"
+    return f"{one.from_s:.0f}{end} s ({TIER_NAMES[one.tier]})"
 
 
 if __name__ == "__main__":

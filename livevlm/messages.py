@@ -7,7 +7,7 @@ called exactly once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,11 @@ from livevlm.errors import LiveVLMError
 
 Status = Literal["completed", "cancelled", "incomplete", "failed"]
 Tier = Literal["short", "long", "archive"]
+TIER_NAMES: Mapping[Tier, str] = {
+    "short": "short-term",
+    "long": "long-term",
+    "archive": "archive",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

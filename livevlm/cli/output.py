@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from livevlm.messages import AnswerChunk, AnswerEvent, Evidence, Recalled
+from livevlm.messages import TIER_NAMES, AnswerChunk, AnswerEvent, Evidence, Recalled
 from livevlm.service.wire import as_of_json, evidence_json, failure_json, timings_json
 
 
@@ -51,7 +51,7 @@ def evidence_line(evidence: Evidence, *, day: bool = True) -> str:
     span = f"{clock(evidence.from_s)} - {clock(evidence.to_s)}"
     if day:
         span += f"  ({time_of_day(evidence.from_utc)} - {time_of_day(evidence.to_utc)})"
-    return f"{evidence.stream}  {span}  {evidence.tier}-term  score {evidence.score:.3f}"
+    return f"{evidence.stream}  {span}  {TIER_NAMES[evidence.tier]}  score {evidence.score:.3f}"
 
 
 def event_json(event: AnswerEvent) -> dict[str, object]:
