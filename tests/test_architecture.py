@@ -26,7 +26,7 @@ MAY_IMPORT = {
 WRAPPED_BY = {
     "av": ["streams.*"],
     "cv2": ["streams.*", "livevlm.vision", "livevlm.training.*", "livevlm.bench.*"],
-    "faiss": ["memory.index", "memory.archive.index"],
+    "faiss": ["memory.index", "memory.archive.index", "livevlm.bench.index"],
     "huggingface_hub": ["livevlm.models", "livevlm.models.*"],
     "matplotlib": ["livevlm.bench.*", "livevlm.training.curves"],
     "numpy": ["*"],
