@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from memory.archive import disk
+import memory.archive.disk as disk
 from memory.archive.errors import explained
 from memory.archive.record import PICTURE, Format, Record, Structs, packed_header
 

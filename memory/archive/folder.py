@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from memory.archive import disk
+import memory.archive.disk as disk
 from memory.archive.errors import ArchiveFailed, ForeignArchive, explained
 from memory.archive.files import SegmentFiles, SegmentName
 from memory.archive.record import Format, Header, header_of

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from memory.archive import disk
+import memory.archive.disk as disk
 from memory.archive.errors import explained
 from memory.archive.files import Ends, Picture, SegmentFiles, SegmentName
 from memory.archive.record import TOKEN, Entry, Format, Header, Structs, entries_of
@@ -85,8 +85,10 @@ def _in_the_files(log: bytes, start: int, rows: int) -> tuple[list[Entry], Ends]
     while entries and entries[-1].record.end_row > rows:
         entries.pop()
     pictures = [entry.record.pictures for entry in entries]
+    # The furthest, not the last: a stray record must not have good rows cut off.
+    furthest = max((entry.record.end_row for entry in entries), default=0)
     return entries, Ends(
-        rows=entries[-1].record.end_row if entries else 0,
+        rows=min(rows, furthest),
         jpegs=max(
             (int(end) for each in pictures for end in each["offset"] + each["length"]), default=0
         ),
