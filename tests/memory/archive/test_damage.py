@@ -129,6 +129,20 @@ def test_a_spoilt_record_in_the_log_loses_itself_alone(tmp_path: Path) -> None:
     ]
 
 
+def test_a_stray_record_is_left_out(tmp_path: Path) -> None:
+    """A record that stands where it does not belong doubles no token and costs none."""
+    fill(vault(tmp_path), 12, at_once=4).close()
+    log = tmp_path / "00000000-0.log"
+    data = log.read_bytes()
+    first = data.index(b"\xa7REC")
+    second = data.index(b"\xa7REC", first + 1)
+    log.write_bytes(data + data[first:second])
+    store = vault(tmp_path)
+    assert [repair.what for repair in store.repairs] == [f"left out a stray record at {len(data)}"]
+    assert visible(store) == list(range(12))
+    assert visible(fill(store, 4)) == list(range(16))
+
+
 def test_a_log_without_a_header_is_set_aside(tmp_path: Path) -> None:
     """A segment that nobody can read is renamed and reported; the others are read; its name is not used again."""
     fill(vault(tmp_path), 48).close()

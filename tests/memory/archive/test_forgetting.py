@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from memory.archive import ArchiveFull, Vault, disk
 from tests.memory.archive.making import (
+    ROW_BYTES,
     Twin,
     fill,
     frame_of,
@@ -85,23 +86,26 @@ def test_tokens_that_were_forgotten_do_not_come_back(tmp_path: Path) -> None:
 
 def test_what_was_spoilt_is_erased_too(tmp_path: Path) -> None:
     """Rows that were left out, and files that were set aside, may be of the time that is to be forgotten."""
-    fill(vault(tmp_path), 48, at_once=4).close()
+    fill(vault(tmp_path), 48, at_once=6).close()
     rows, log = tmp_path / "00000000-0.rows", tmp_path / "00000002-0.log"
-    for file, at in ((rows, 5 * 128 + 64), (log, 0)):
+    for file, at in ((rows, 5 * ROW_BYTES), (log, 0)):
         data = bytearray(file.read_bytes())
         data[at] ^= 1
         file.write_bytes(data)
     store = vault(tmp_path)
     assert len(store.repairs) == 2
     pages = numbers_on_pages(store)
-    assert row_bytes(4) in everything(tmp_path)
-    assert row_bytes(40) in everything(tmp_path)
-    assert store.forget(1, 1) == 1  # frame 1 is tokens 3 to 5, of which 4 and 5 are spoilt
     data = everything(tmp_path)
-    assert not any(row_bytes(number) in data for number in (3, 4, 5, 40))
-    assert not any(jpeg(frame) in data for frame in (1, 14))
+    assert row_bytes(4) in data
+    assert row_bytes(40) in data
+    assert jpeg(14) in data
+    # Frame 1 is tokens 3 to 5, of which none can be read any more.
+    assert store.forget(1, 1) == 0
+    data = everything(tmp_path)
+    assert not any(row_bytes(number) in data for number in (0, 3, 4, 5, 40))
+    assert not any(jpeg(frame) in data for frame in (0, 1, 14))
     assert vault(tmp_path).repairs == ()
-    assert [page for page in numbers_on_pages(store) if page[0] >= 16] == pages[3:]
+    assert numbers_on_pages(store) == pages == numbers_on_pages(vault(tmp_path))
 
 
 class Crash(BaseException):
@@ -157,8 +161,10 @@ def test_a_crash_leaves_each_segment_old_or_new(tmp_path: Path) -> None:
     for steps in count():
         folder = tmp_path / str(steps)
         finished = forgets(folder, steps)
+        committed = set(folder.glob("*-1.log"))
         store = vault(folder)
         assert store.repairs == ()
+        assert committed <= set(folder.iterdir())
         found = segments_of(store)
         assert all(segment in (*old.segments, *new.segments) for segment in found)
         assert {n for each in found for n in each} >= {n for each in new.segments for n in each}
