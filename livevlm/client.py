@@ -27,9 +27,11 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.typing import Subprotocol
 
 from livevlm.errors import LiveVLMError, ServerUnreachable
-from livevlm.messages import StreamStatus, TimeRange
+from livevlm.messages import Forgotten, Found, MemorySize, StreamStatus, TimeRange
 from livevlm.service.address import is_loopback, realtime_url, shown
 from livevlm.service.asking import Reply, error_from, read_progress, response_json
+from livevlm.service.commands import ALL
+from livevlm.service.errands import read_forgotten, read_found, read_sizes
 from livevlm.service.options import AskOptions
 from livevlm.service.wire import (
     PROTOCOL,
@@ -40,6 +42,7 @@ from livevlm.service.wire import (
     read_failure,
     read_object,
     read_status,
+    time_range_json,
 )
 
 __all__ = ["AskOptions", "Client", "Reply", "ServerStatus", "connect", "error_from"]
@@ -103,10 +106,38 @@ class Client:
         assert isinstance(reply, Reply)
         return reply
 
+    async def memory_stats(self, *, stream: str | None = None) -> tuple[MemorySize, ...]:
+        """The sizes of a stream's memory, or of each stream's. Raises StreamNotFound or ServerUnreachable, for instance."""
+        return read_sizes(await self._told("memory.stats", stream=stream))
+
+    async def search(
+        self,
+        text: str,
+        *,
+        stream: str | None = None,
+        time: TimeRange | None = None,
+        limit: int | None = None,
+    ) -> Found:
+        """Where something was seen, in at most `limit` frames. Raises the LiveVLMError that the daemon refused it with."""
+        span = None if time is None else time_range_json(time)
+        found = await self._told("memory.search", query=text, stream=stream, time=span, k=limit)
+        try:
+            return read_found(found)
+        except ValueError as error:
+            raise ServerUnreachable(
+                f"{self._address} does not speak {PROTOCOL}: {error}"
+            ) from error
+
+    async def forget(
+        self, time: TimeRange | Literal["all"], *, stream: str | None = None
+    ) -> Forgotten:
+        """Have erased what a stream showed in a time. Raises NotErased, or the LiveVLMError that the daemon refused it with."""
+        span = ALL if isinstance(time, str) else time_range_json(time)
+        return read_forgotten(await self._told("memory.clear", stream=stream, time=span))
+
     async def status(self) -> ServerStatus:
         """The daemon and its streams, now. Raises ServerUnreachable."""
-        listed = await self._request("stream.list")
-        assert isinstance(listed, dict)
+        listed = await self._told("stream.list")
         streams = listed.get("streams")
         found = streams if isinstance(streams, list) else []
         return ServerStatus(
@@ -119,6 +150,13 @@ class Client:
     async def ping(self) -> None:
         """Return when the daemon has answered on this session. Raises ServerUnreachable."""
         await self._request("ping")
+
+    async def _told(self, kind: str, **fields: Json) -> JsonObject:
+        """The event that answers one of this kind; fields that are None are left out."""
+        given = {name: value for name, value in fields.items() if value is not None}
+        event = await self._request(kind, **given)
+        assert isinstance(event, dict)
+        return event
 
     async def _request(self, kind: str, **fields: Json) -> JsonObject | Reply:
         event_id = f"client_{next(self._numbers)}"

@@ -27,6 +27,7 @@ KNOWN = (
     errors.ResponseNotFound,
     errors.NoFramesYet,
     errors.RangeNotInMemory,
+    errors.NotErased,
     errors.QueueFull,
     errors.DeadlineExceeded,
     errors.ConfigError,

@@ -21,6 +21,9 @@ MAX_TEXT = 16_384
 MAX_TOKENS = 4096
 MAX_ID = 512
 MAX_METADATA = 16
+SEARCHED = 8
+ALL = "all"
+TIMES = ("last", "from", "to", "at")
 HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 DAY_MS = 86_400_000.0
 
@@ -77,7 +80,35 @@ class Ping:
     """Say that the session is alive."""
 
 
-Command = SessionUpdate | ItemCreate | ResponseCreate | ResponseCancel | StreamList | Ping
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryStats:
+    """Tell the sizes of a stream's memory; of all without a stream."""
+
+    stream: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemorySearch:
+    """Tell where in a stream something was seen."""
+
+    query: str
+    limit: int
+    stream: str | None
+    time: TimeRange | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryClear:
+    """Forget what a stream showed in a time; `time` None is all of it."""
+
+    stream: str | None
+    time: TimeRange | None
+
+
+MemoryCommand = MemoryStats | MemorySearch | MemoryClear
+Command = (
+    SessionUpdate | ItemCreate | ResponseCreate | ResponseCancel | StreamList | Ping | MemoryCommand
+)
 
 
 def read_message(message: str | bytes) -> JsonObject:
@@ -176,12 +207,51 @@ def _response_cancel(event: Fields) -> Command:
     return ResponseCancel(response_id=event.text("response_id", limit=MAX_ID))
 
 
+def _memory_stats(event: Fields) -> Command:
+    return MemoryStats(stream=event.text("stream", limit=MAX_ID))
+
+
+def _memory_search(event: Fields) -> Command:
+    query = event.text("query", limit=MAX_TEXT)
+    if query is None or not query.strip():
+        raise event.invalid("query", "what is searched for, in words")
+    found = event.integer("k", 1, 1000)
+    return MemorySearch(
+        query=query,
+        limit=SEARCHED if found is None else found,
+        stream=event.text("stream", limit=MAX_ID),
+        time=_time(event),
+    )
+
+
+def _memory_clear(event: Fields) -> Command:
+    wanted = event.raw("time")
+    for name in wanted if isinstance(wanted, dict) else ():
+        if (
+            name not in TIMES
+        ):  # a misspelt end would be an open one, and more forgotten than is meant
+            raise InvalidRequest(
+                f"time.{name[:100]} is not known; there are {', '.join(TIMES)}",
+                param=f"time.{name[:100]}",
+            )
+    everything = event.raw("time") == ALL
+    time = None if everything else _time(event)
+    if time is None and not everything:
+        raise InvalidRequest(
+            f'say in `time` what is to be forgotten; "{ALL}" is everything', param="time"
+        )
+    return MemoryClear(stream=event.text("stream", limit=MAX_ID), time=time)
+
+
 READERS: dict[str, Callable[[Fields], Command]] = {
     "session.update": _session_update,
     "conversation.item.create": _item_create,
     "response.create": _response_create,
     "response.cancel": _response_cancel,
     "stream.list": lambda _: StreamList(),
+    "memory.stats": _memory_stats,
+    "memory.search": _memory_search,
+    "memory.clear": _memory_clear,
     "ping": lambda _: Ping(),
 }
 

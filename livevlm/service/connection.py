@@ -7,20 +7,22 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from livevlm.errors import LiveVLMError
-from livevlm.messages import AnswerEvent, Question, Sink
+from livevlm.messages import AnswerEvent, Done, Errand, Question, Result, Sink
 from livevlm.service.outbox import Outbox
-from livevlm.service.protocol import Cancel, Output, Session, Submit, View
+from livevlm.service.protocol import Cancel, Output, Run, Session, Submit, View
 from livevlm.service.wire import encode
 
 
 class Service(View, Protocol):
-    """What answers, from threads of its own. `submit` raises LiveVLMError for a question that it does not take.
+    """What answers, from threads of its own. `submit` and `errand` raise LiveVLMError for what they do not take.
 
-    For each question taken, the sink gets what `livevlm.messages` says; it may be called from any thread, and it never waits.
+    For each question taken, the sink gets what `livevlm.messages` says, for each errand `done` is called once; both may be
+    called from any thread, and never wait.
     """
 
     def submit(self, question: Question, sink: Sink) -> None: ...
     def cancel(self, question_id: str) -> bool: ...
+    def errand(self, errand: Errand, done: Done) -> None: ...
 
 
 class Connection:
@@ -84,6 +86,8 @@ class Connection:
                     self._submit(question)
                 case Cancel(question_id):
                     self._service.cancel(question_id)
+                case Run(errand_id, errand):
+                    self._run(errand_id, errand)
                 case _:
                     self._send(encode(output))
 
@@ -95,6 +99,15 @@ class Connection:
         else:
             self._perform(self._session.accepted(question.id))
 
+    def _run(self, errand_id: str, errand: Errand) -> None:
+        def done(result: Result | LiveVLMError) -> None:
+            self._on_loop(self._settle, errand_id, result)
+
+        try:
+            self._service.errand(errand, done)
+        except LiveVLMError as error:
+            self._perform(self._session.settled(errand_id, error))
+
     def _send(self, text: str) -> None:
         if not self.over and not self._outbox.put(text):
             self.leave()
@@ -102,14 +115,23 @@ class Connection:
 
     def _sink(self, event: AnswerEvent) -> None:
         """Called by the service, on its thread."""
+        self._on_loop(self._deliver, event)
+
+    def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
         try:
-            self._loop.call_soon_threadsafe(self._deliver, event)
+            self._loop.call_soon_threadsafe(call, *arguments)
         except RuntimeError:
             return  # the loop is closed: the server has gone, and with it whoever asked
 
     def _deliver(self, event: AnswerEvent) -> None:
-        if self.over:
-            return
-        self._perform(self._session.deliver(event))
+        if not self.over:
+            self._tell(self._session.deliver(event))
+
+    def _settle(self, errand_id: str, result: Result | LiveVLMError) -> None:
+        if not self.over:
+            self._tell(self._session.settled(errand_id, result))
+
+    def _tell(self, outputs: Iterable[Output]) -> None:
+        self._perform(outputs)
         if not self.waiting:
             self._changed()

@@ -11,14 +11,14 @@ NAMES_SHOWN = 20
 PARAM = "response.livevlm.streams"
 
 
-def choose_stream(asked: str | None, names: Sequence[str]) -> str:
+def choose_stream(asked: str | None, names: Sequence[str], *, param: str = PARAM) -> str:
     """The stream meant among `names`. Raises InvalidRequest that lists them, where it cannot be told."""
     if asked is not None:
-        return known_stream(asked, names, param=PARAM)
+        return known_stream(asked, names, param=param)
     if not names:
-        raise _not_found("there are no streams to ask about", PARAM)
+        raise _not_found("there are no streams to ask about", param)
     if len(names) > 1:
-        raise InvalidRequest(f"say which stream is meant: {listing(names)}", param=PARAM)
+        raise InvalidRequest(f"say which stream is meant: {listing(names)}", param=param)
     return names[0]
 
 

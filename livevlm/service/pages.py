@@ -19,11 +19,12 @@ TEXT = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An HTTP answer."""
+    """An HTTP answer. data: its body, where that is no text."""
 
     status: int
     text: str
     content_type: str = TEXT
+    data: bytes | None = None
 
 
 class Pages:
@@ -53,7 +54,7 @@ class Pages:
 
     def _index(self) -> str:
         info = self._view.info()
-        paths = "\n".join(f"  {path:14} {text}" for path, text in PATHS.items())
+        paths = "\n".join(f"  {path:{WIDTH}} {text}" for path, text in PATHS.items())
         return f"LiveVLM {info.get('version', '')}, model {info.get('model', '')}\n\n{paths}\n"
 
     def _health(self) -> str:
@@ -94,8 +95,10 @@ PATHS = {
     "/readyz": "questions can be answered",
     "/metrics": "Prometheus metrics",
     "/v1/status": "the streams, as JSON",
+    "/v1/frames/": "pictures of what was seen: STREAM/FRAME.jpg, or STREAM?at=SECONDS",
     "/v1/realtime": "the websocket to ask on",
 }
+WIDTH = max(map(len, PATHS))
 
 
 def _json(status: int, value: JsonObject) -> Page:

@@ -3,10 +3,11 @@
     for output in session.receive(text):
         Submit(question)     hand it to the engine, then tell `accepted` or `refused`, and send what they return
         Cancel(question_id)  tell the engine
+        Run(id, errand)      hand it to the engine, then give `settled` its result, or why there is none
         anything else        an event to send
 
-What the engine says goes to `deliver`. Every accepted question gets exactly one response.done; nothing that a client sends
-makes a session raise.
+What the engine says about questions goes to `deliver`. Every accepted question gets exactly one response.done, every errand
+one event; nothing that a client sends makes a session raise.
 """
 
 from __future__ import annotations
@@ -18,10 +19,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from livevlm.errors import LiveVLMError, QueueFull, ResponseNotFound
-from livevlm.messages import Answer, AnswerEvent, Question, StreamStatus
+from livevlm.messages import Answer, AnswerEvent, Errand, Question, Result, StreamStatus
 from livevlm.service.commands import (
     Command,
     ItemCreate,
+    MemoryClear,
+    MemoryCommand,
+    MemorySearch,
+    MemoryStats,
     Message,
     Ping,
     ResponseCancel,
@@ -33,6 +38,7 @@ from livevlm.service.commands import (
     read_message,
 )
 from livevlm.service.conversation import Conversation, item_json, question_text
+from livevlm.service.errands import errand_from, result_json
 from livevlm.service.events import AnswerEvents, Envelopes, error_json, session_json
 from livevlm.service.fields import InvalidRequest, shown
 from livevlm.service.naming import choose_stream, known_stream
@@ -71,7 +77,15 @@ class Cancel:
     question_id: str
 
 
-Output = JsonObject | Submit | Cancel
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Have the engine run an errand."""
+
+    id: str
+    errand: Errand
+
+
+Output = JsonObject | Submit | Cancel | Run
 
 
 def random_id(kind: str) -> str:
@@ -99,12 +113,13 @@ class Session:
         self._id = new_id("sess")
         self._conversation = Conversation(new_id("conv"))
         self._asked: dict[str, AnswerEvents] = {}
+        self._errands: dict[str, str | None] = {}
         self._leaving: str | None = None
 
     @property
     def open_questions(self) -> int:
-        """Questions that wait for their response.done."""
-        return len(self._asked)
+        """Questions that wait for their response.done, and errands that wait for their result."""
+        return len(self._asked) + len(self._errands)
 
     def opened(self) -> list[Output]:
         """What a client hears first."""
@@ -147,6 +162,14 @@ class Session:
             self._conversation.add(Message(role="assistant", text=event.text, id=asked.item_id))
         return [*asked.take(event, frames_behind=self._frames_behind(asked.question.stream))]
 
+    def settled(self, errand_id: str, result: Result | LiveVLMError) -> list[Output]:
+        """What came of an errand."""
+        event_id = self._errands.pop(errand_id)
+        if isinstance(result, LiveVLMError):
+            return [self._error(result, event_id)]
+        kind, fields = result_json(result)
+        return [self._make(kind, client_event_id=event_id, **fields)]
+
     def going_away(self, *, time_left_s: float, reason: str) -> list[Output]:
         """The daemon stops soon: tell it, and accept no more questions."""
         self._leaving = reason
@@ -168,11 +191,14 @@ class Session:
                 return self._update(command)
             case StreamList():
                 return [self._listed(event_id)]
+            case MemoryStats() | MemorySearch() | MemoryClear():
+                return [self._run(command, event_id)]
             case Ping():
                 return [self._make("pong", client_event_id=event_id)]
 
     def _ask(self, command: ResponseCreate, event_id: str | None) -> Question:
-        self._refuse_if_busy(command)
+        self._refuse_if_busy()
+        self._refuse_a_second(command)
         options = command.options.over(self._options)
         messages, param = command.messages, "response.input"
         if messages is None:
@@ -198,7 +224,14 @@ class Session:
         )
         return question
 
-    def _refuse_if_busy(self, command: ResponseCreate) -> None:
+    def _run(self, command: MemoryCommand, event_id: str | None) -> Run:
+        self._refuse_if_busy()
+        errand = errand_from(command, self._stream_names(), default=self._stream)
+        errand_id = self._new_id("errand")
+        self._errands[errand_id] = event_id
+        return Run(errand_id, errand)
+
+    def _refuse_if_busy(self) -> None:
         if self._leaving is not None:
             raise InvalidRequest(
                 f"the daemon is stopping: {self._leaving}", code="going_away", kind="server_error"
@@ -209,10 +242,12 @@ class Session:
                 code="model_loading",
                 kind="server_error",
             )
-        if len(self._asked) >= self._limit:
+        if self.open_questions >= self._limit:
             raise QueueFull(
-                f"{len(self._asked)} questions of this client wait already; no more may"
+                f"{self.open_questions} questions of this client wait already; no more may"
             )
+
+    def _refuse_a_second(self, command: ResponseCreate) -> None:
         if command.in_conversation and any(asked.in_conversation for asked in self._asked.values()):
             raise InvalidRequest(
                 "an answer in this conversation is not done yet; wait for it, cancel it, or ask beside "

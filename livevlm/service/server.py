@@ -27,6 +27,7 @@ from livevlm.errors import ListenFailed
 from livevlm.metrics import Metrics
 from livevlm.service.access import Gate
 from livevlm.service.connection import Connection, Service
+from livevlm.service.frames import PREFIX, frame_page
 from livevlm.service.options import DEFAULTS, AskOptions
 from livevlm.service.outbox import Outbox
 from livevlm.service.pages import REALTIME, Page, Pages
@@ -232,12 +233,16 @@ class Server:
         except TimeoutError:
             socket.transport.abort()
 
-    def _answer_request(self, socket: ServerConnection, request: Request) -> Response | None:
+    async def _answer_request(self, socket: ServerConnection, request: Request) -> Response | None:
         """The answer to a GET; None lets a websocket open."""
-        page = self._page(request)
+        page = await self._page(request)
         if page is None:
             return None
         response = socket.respond(page.status, page.text)
+        if page.data is not None:
+            response.body = page.data
+            del response.headers["Content-Length"]
+            response.headers["Content-Length"] = str(len(page.data))
         del response.headers["Content-Type"]
         response.headers["Content-Type"] = page.content_type
         response.headers["Cache-Control"] = "no-store"
@@ -250,16 +255,19 @@ class Server:
             response.body = b""
         return response
 
-    def _page(self, request: Request) -> Page | None:
+    async def _page(self, request: Request) -> Page | None:
         try:
-            path = urlsplit(request.path).path
+            url = urlsplit(request.path)
         except ValueError:
             return Page(400, "This is no path.\n")
+        path = url.path
         refusal = self._gate.refusal(path, request.headers.get_all)
         if refusal is not None:
             return Page(refusal.status, f"{refusal.reason}.\n")
         if request.method not in ("GET", "HEAD"):
             return Page(405, "Only GET is answered here; questions are asked on /v1/realtime.\n")
+        if path.startswith(PREFIX):
+            return await frame_page(path, url.query, self._service)
         if path not in REALTIME:
             return self._pages.page(path)
         return Page(503, f"{STOPPING}.\n") if self._pages.stopping else None

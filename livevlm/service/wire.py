@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import cast
+from urllib.parse import quote
 
 from livevlm.messages import AsOf, Evidence, Failure, StreamStatus, Tier, TimeRange, Timings
 
@@ -18,6 +20,8 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 JsonObject = dict[str, Json]
 
 PROTOCOL = "livevlm.v1"
+FRAMES = "/v1/frames"
+PICTURE = re.compile(rf"{FRAMES}/([^/]+)/(\d{{1,15}})\.jpg")
 TIMINGS = ("queue", "flush", "retrieve", "ttft", "decode", "total")
 
 
@@ -65,7 +69,7 @@ def read_as_of(value: Json) -> AsOf | None:
 
 
 def evidence_json(evidence: Evidence) -> JsonObject:
-    """One span in stream seconds and in UTC, with its score and the tier of memory it lay in."""
+    """One span in stream seconds and in UTC, with its score, the tier of memory it lay in, and where it can be looked at."""
     return {
         "stream": evidence.stream,
         "from_s": finite(evidence.from_s),
@@ -74,6 +78,9 @@ def evidence_json(evidence: Evidence) -> JsonObject:
         "to_utc": utc_text(evidence.to_utc),
         "score": finite(evidence.score),
         "tier": evidence.tier,
+        "thumbnail": None
+        if evidence.picture is None
+        else f"{FRAMES}/{quote(evidence.stream, safe='')}/{evidence.picture}.jpg",
     }
 
 
@@ -84,6 +91,7 @@ def read_evidence(value: Json) -> tuple[Evidence, ...]:
 
 
 def _read_span(span: JsonObject) -> Evidence:
+    picture = PICTURE.fullmatch(str(span.get("thumbnail")))
     return Evidence(
         stream=str(span.get("stream", "")),
         from_s=_number(span.get("from_s")),
@@ -92,6 +100,7 @@ def _read_span(span: JsonObject) -> Evidence:
         to_utc=_moment(span.get("to_utc")),
         score=_number(span.get("score")),
         tier=cast(Tier, span.get("tier")),
+        picture=None if picture is None else int(picture[2]),
     )
 
 

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from livevlm.errors import QueueFull
-from livevlm.messages import AnswerEvent, Question, StreamStatus
-from livevlm.service.protocol import Cancel, Output, Session, SessionOptions, Submit
+from livevlm.messages import AnswerEvent, Errand, Question, StreamStatus
+from livevlm.service.protocol import Cancel, Output, Run, Session, SessionOptions, Submit
 from livevlm.service.wire import JsonObject, encode
-from tests.livevlm.service.fake_service import answer, stream_status
+from tests.livevlm.service.fake_service import answer, carried_out, stream_status
 
 NOW = 1_790_000_013.25
 
 
 class Desk:
-    """What the session says is in `said`; questions wait in `open` until they are answered."""
+    """What the session says is in `said`; questions wait in `open` until they are answered. Errands are run at once."""
 
     def __init__(self, *names: str, options: SessionOptions | None = None) -> None:
         self.statuses: list[StreamStatus] = [stream_status(name) for name in names or ("front",)]
@@ -26,6 +26,7 @@ class Desk:
         self.said: list[dict[str, Any]] = []
         self.questions: list[Question] = []
         self.open: dict[str, Question] = {}
+        self.errands: list[Errand] = []
         self.cancelled: list[str] = []
         self._counts: Counter[str] = Counter()
         ticks = itertools.count()
@@ -74,6 +75,10 @@ class Desk:
                 self._submit(output.question)
             elif isinstance(output, Cancel):
                 self.cancelled.append(output.question_id)
+            elif isinstance(output, Run):
+                self.errands.append(output.errand)
+                names = [status.name for status in self.statuses]
+                self.perform(self.session.settled(output.id, carried_out(output.errand, names)))
             else:
                 self.said.append(self._sent(output))
 

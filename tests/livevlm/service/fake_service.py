@@ -1,32 +1,46 @@
 """FakeService: a small real service with a thread of its own, that answers what its questions tell it to.
 
 The text of a question says what happens: "hold" waits until `release` or a cancellation, "many N" answers in N chunks, "fail"
-fails, "full" is refused, "everything" waits before it says a word; anything else is answered "You asked: ...".
+fails, "full" is refused, "everything" waits before it says a word; anything else is answered "You asked: ...". Of errands a
+search does as its text says; of pictures there is that of frame 4 alone.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from livevlm.errors import QueueFull
+from livevlm.errors import LiveVLMError, NoFramesYet, NotErased, QueueFull, StreamNotFound
 from livevlm.messages import (
     Answer,
     AnswerChunk,
     AsOf,
+    Done,
+    Errand,
     Evidence,
     Failure,
+    Forget,
+    Forgotten,
+    Found,
+    Look,
+    Measure,
+    Measured,
+    MemorySize,
+    Picture,
     Question,
     Recalled,
+    Result,
+    Search,
     Sink,
     Status,
     StreamStatus,
     Timings,
 )
 
+JPEG = b"\xff\xd8 the picture of frame 4 \x00\xff\xd9"
 AS_OF = AsOf(stream_s=12.5, utc=1_790_000_012.5)
 
 
@@ -63,7 +77,43 @@ def evidence(stream: str) -> Evidence:
         to_utc=1_790_000_005.0,
         score=0.75,
         tier="long",
+        picture=4,
     )
+
+
+def memory_size(name: str) -> MemorySize:
+    """The memory of one stream."""
+    return MemorySize(
+        stream=name,
+        as_of=AS_OF,
+        tokens={"prompt": 24, "short": 128, "long": 4096, "archive": 16_384},
+        device_bytes=1 << 20,
+        host_bytes=2 << 20,
+        disk_bytes=3 << 20,
+        evicted_tokens=12_160,
+        pictures=1024,
+        from_s=2.5,
+        to_s=12.5,
+    )
+
+
+def carried_out(errand: Errand, names: Sequence[str]) -> Result | LiveVLMError:
+    """What comes of an errand, done as an engine would."""
+    match errand:
+        case Measure():
+            asked = names if errand.stream is None else (errand.stream,)
+            return Measured(memories=tuple(memory_size(name) for name in asked))
+        case Search(text="nothing yet"):
+            return NoFramesYet("nothing seen")
+        case Search():
+            spans = (evidence(errand.stream),)[: errand.limit]
+            return Found(stream=errand.stream, as_of=AS_OF, spans=spans)
+        case Forget() if errand.time is not None and errand.time.from_s == 13:
+            return NotErased("what was forgotten may still lie on disk")
+        case Forget():
+            return Forgotten(stream=errand.stream, device_tokens=320, archive_tokens=960, frames=60)
+        case Look():
+            return Picture(jpeg=JPEG if errand.frame == 4 or errand.time is not None else None)
 
 
 class FakeService:
@@ -74,10 +124,11 @@ class FakeService:
         self.is_ready = True
         self.looked = 0
         self.questions: list[Question] = []
+        self.errands: list[Errand] = []
         self.cancelled: list[str] = []
         self.changed = threading.Condition()
         self._released = False
-        self._work: queue.Queue[tuple[Question, Sink] | None] = queue.Queue()
+        self._work: queue.Queue[tuple[Question, Sink] | tuple[Errand, Done] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._run, name="fake-service")
 
     def __enter__(self) -> Self:
@@ -111,6 +162,18 @@ class FakeService:
             self.changed.notify_all()
         return True
 
+    def errand(self, errand: Errand, done: Done) -> None:
+        """Take an errand, unless it is to find "full"."""
+        if isinstance(errand, Search) and errand.text == "full":
+            raise QueueFull("64 errands wait already; ask again later")
+        if errand.stream is not None and errand.stream not in self._names():
+            raise StreamNotFound(f"no stream is called {errand.stream!r}")
+        self.errands.append(errand)
+        self._work.put((errand, done))
+
+    def _names(self) -> list[str]:
+        return [status.name for status in self.statuses]
+
     def streams(self) -> list[StreamStatus]:
         """The streams as they were made."""
         self.looked += 1
@@ -137,7 +200,13 @@ class FakeService:
 
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
-            answer(*work, held=self._held)
+            asked, tell = work
+            if isinstance(asked, Question):
+                answer(asked, tell, held=self._held)  # type: ignore[arg-type]
+            else:
+                if isinstance(asked, Search) and asked.text == "hold":
+                    self._held("")
+                tell(carried_out(asked, self._names()))  # type: ignore[arg-type]
 
     def _held(self, question_id: str) -> bool:
         """Wait to be released; False when the answer was cancelled first."""

@@ -548,8 +548,9 @@ NAMES = [
 ]
 NAMES += ["livevlm", "streams", "time", "from", "to", "last", "at", "metadata", "conversation"]
 NAMES += ["instructions", "max_output_tokens", "temperature", "deadline_ms", "response_id", "tools"]
+NAMES += ["stream", "query", "k"]
 WORDS = ["message", "user", "input_text", "none", "auto", "front", "back", "resp_1", "hold", "full"]
-WORDS += ["realtime", "inf", "90s", "2026-01-31T10:00:00Z", "\ud800", ""]
+WORDS += ["realtime", "inf", "90s", "2026-01-31T10:00:00Z", "\ud800", "", "all"]
 LIKELY = st.recursive(
     st.sampled_from([*READERS, *WORDS]) | st.integers(-1, 10**30) | st.floats() | st.none(),
     lambda inner: (
@@ -596,6 +597,9 @@ KINDS = {
     "pong",
     "session.updated",
     "stream.listed",
+    "memory.stats",
+    "memory.found",
+    "memory.cleared",
     "conversation.item.added",
     "conversation.item.done",
     "response.created",

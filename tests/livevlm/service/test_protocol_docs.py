@@ -18,12 +18,13 @@ MODULES = (
     "errors",
     "service/commands",
     "service/conversation",
+    "service/errands",
     "service/events",
     "service/fields",
     "service/naming",
     "service/protocol",
 )
-EVENT = re.compile(r'"((?:session|conversation|response|stream)\.[a-z_.]+|pong|error)"')
+EVENT = re.compile(r'"((?:session|conversation|response|stream|memory)\.[a-z_.]+|pong|error)"')
 
 FIELDS = {"response.conversation", "response.input", "session.livevlm.streams"}  # named by errors
 
@@ -76,7 +77,7 @@ def test_every_event_has_an_example() -> None:
     assert {kind for side, kind in shown if side == "client"} >= set(READERS)
     kinds = {
         kind
-        for module in ("service/events", "service/protocol")
+        for module in ("service/errands", "service/events", "service/protocol")
         for kind in EVENT.findall(source(module))
     }
     assert {kind for side, kind in shown if side == "server"} == kinds - FIELDS

@@ -36,16 +36,18 @@ SECONDS = st.floats(0, 1e7).map(lambda number: round(number, 6))
 MOMENTS = st.floats(0, 4e9).map(lambda number: round(number, 3))
 COUNTS = st.integers(0, 2**40)
 TEXTS = st.text(max_size=10)
+NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,9}", fullmatch=True)
 AS_OFS = st.builds(AsOf, stream_s=SECONDS, utc=MOMENTS)
 SPANS = st.builds(
     Evidence,
-    stream=TEXTS,
+    stream=NAMES,
     from_s=SECONDS,
     to_s=SECONDS,
     from_utc=MOMENTS,
     to_utc=MOMENTS,
     score=SECONDS,
-    tier=st.sampled_from(["short", "long"]),
+    tier=st.sampled_from(["short", "long", "archive"]),
+    picture=st.none() | COUNTS,
 )
 STATUSES = st.builds(
     StreamStatus,
