@@ -71,7 +71,9 @@ def test_a_jpeg_is_the_picture() -> None:
     image = np.zeros((32, 48, 3), np.uint8)
     image[:, :24] = (200, 30, 30)
     image[:, 24:] = (30, 30, 200)
-    back = cv2.imdecode(np.frombuffer(jpeg(image), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    decoded = cv2.imdecode(np.frombuffer(jpeg(image), np.uint8), cv2.IMREAD_COLOR)
+    assert decoded is not None
+    back = decoded[..., ::-1]
     assert back.shape == image.shape
     assert abs(back[:, :20].astype(int) - image[:, :20]).mean() < 8
     assert abs(back[:, 28:].astype(int) - image[:, 28:]).mean() < 8
