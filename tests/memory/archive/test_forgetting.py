@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,10 +17,12 @@ from memory.archive import ArchiveFull, Vault, disk
 from tests.memory.archive.making import (
     ROW_BYTES,
     Twin,
+    block,
     fill,
     frame_of,
     jpeg,
     numbers_on_pages,
+    pictures,
     row_bytes,
     tail_numbers,
     vault,
@@ -71,6 +74,16 @@ def test_what_is_forgotten_is_nowhere(
             if folder:
                 assert (row_bytes(number) in data) == (number in kept)
                 assert (jpeg(frame) in data) == (frame in shown)
+
+
+def test_a_picture_goes_with_the_first_of_its_tokens(tmp_path: Path) -> None:
+    """Of a frame that is half forgotten the picture is gone: it would show all of it."""
+    for store in (vault(tmp_path), vault()):
+        made = block(0, 6)
+        store.append(replace(made, times=torch.arange(6).double()), 0, pictures(0, 6))
+        assert store.forget(2, 2) == 1
+        assert (store.picture(0), store.picture(1)) == (None, jpeg(1))
+        assert store.stats().tokens == 5
 
 
 def test_tokens_that_were_forgotten_do_not_come_back(tmp_path: Path) -> None:

@@ -182,6 +182,19 @@ def test_numbers_may_have_holes_but_times_never_fall() -> None:
         store.append(block(0, 4), 40)
 
 
+def test_a_span_holds_both_of_its_ends() -> None:
+    """Pages that begin at a span's first second or end at its last one are inside, also at a segment's edges."""
+    store = fill(vault(), 96)
+    # Pages of four tokens, frames of three: page 3 is of seconds 4 to 5, page 4, the next segment's first, of 5 to 6.
+    for page in range(24):
+        first, last = 4 * page // 3, (4 * page + 3) // 3
+        assert page in store.pages_within((first, last), ENOUGH)
+        assert page not in store.pages_within((first + 0.5, last), ENOUGH)
+        assert page not in store.pages_within((first, last - 0.5), ENOUGH)
+        assert page in store.pages_within(None, 4 * page + 4)
+        assert page not in store.pages_within(None, 4 * page + 3)
+
+
 def test_an_empty_vault_answers(tmp_path: Path) -> None:
     """Before anything was appended there are no pages, no tail, no means and no picture."""
     for store in (vault(tmp_path), vault()):
