@@ -60,7 +60,8 @@ class Archive:
     def append(self, block: KVBlock, first_number: int, pictures: Mapping[int, bytes]) -> None:
         """Write a block's tokens down, numbered from first_number on, and the JPEGs of its frames by number.
 
-        Raises ArchiveError where they cannot be written; then nothing of them is visible.
+        Raises ArchiveError where they cannot be written; then of a block that would lie in two segments the first part may be
+        there, whole tokens in any case.
         """
         self._vault.append(block, first_number, pictures)
 
