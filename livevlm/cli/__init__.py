@@ -21,6 +21,7 @@ VERBS = {
     "serve": "watch streams, remember them, answer over a websocket",
     "ask": "ask a running daemon",
     "status": "what a running daemon sees and remembers",
+    "memory": "how much is remembered, where something was seen, forgetting, moving",
     "replay": "answer questions about a recording, without a daemon",
     "probe": "what a source delivers: codec, size, frame rate, health",
     "models": "list models; make one of a real shape with random weights",
