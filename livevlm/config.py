@@ -175,6 +175,9 @@ class MemoryConfig(Section):
     tar_ratio: float = _setting(
         0.5, "infinipot only: share of the budget given by temporal redundancy", ge=0, le=1
     )
+    context_tokens: int = _setting(
+        0, "newest remembered tokens that new frames attend to; 0: all on the device", ge=0
+    )
     archive: bool = _setting(
         True, "keep all frames' keys and values off the device too, where par finds them again"
     )

@@ -97,6 +97,7 @@ class MemoryRecipe:
     sink_tokens: int = 4
     score_pool_tokens: int = 5
     tar_ratio: float = 0.5
+    context_tokens: int = 0
     archive: bool = True
     archive_host_mb: int = 512
     archive_disk_mb: int = 8192
@@ -152,7 +153,7 @@ class MemoryRecipe:
             short_term_frames=0 if rekv else self.short_term_frames,
             append_tokens=chunk_frames * frame_tokens,
             frame_tokens=frame_tokens,
-            context_tokens=REKV_WINDOW if rekv else 0,
+            context_tokens=REKV_WINDOW if rekv else self.context_tokens,
             index=self.index,  # type: ignore[arg-type]  # checked above
             score_heads=self.score_heads,  # type: ignore[arg-type]  # checked above
             positions=self.positions,  # type: ignore[arg-type]  # checked above

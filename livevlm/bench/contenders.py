@@ -22,12 +22,17 @@ from livevlm.reducer import make_reducer
 from livevlm.remembering import QUESTION_ROOM, RETENTIONS, own_budget
 from livevlm.timestamps import Timestamps
 
-EVERYTHING = ("full+full", "full+par", "full+rekv")
+EVERYTHING = ("full+full", "full+par", "full+par+near", "full+rekv")
+# What new frames attend to in `full+par+near`: about what the bundled model was trained to read.
+NEAR_TOKENS = 1024
 FEWEST_FRAMES = 4
 # What a name means: settings of the configuration's tables. Another kind of memory is another line.
 MEMORIES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "full+full": {"memory": {"retention": "full", "reader": "full"}},
     "full+par": {"memory": {"retention": "full", "reader": "par"}},
+    "full+par+near": {
+        "memory": {"retention": "full", "reader": "par", "context_tokens": NEAR_TOKENS}
+    },
     "full+rekv": {"memory": {"retention": "full", "reader": "rekv"}},
     **{
         f"{retention}+{reader}": {

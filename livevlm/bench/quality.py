@@ -13,11 +13,12 @@ the share, in small memories a good deal (`device_of_everything` in the JSON lin
 **What they are held against.** The bundled model reads 1 280 positions at once, some 70 frames. In streams of 4 minutes, at
 the default of a frame every four seconds, everything is kept and everything is read (`full+full`): the model without any
 memory between it and the stream, and so its own ability; types that it cannot answer there are left out of conclusions. In
-longer streams no such reference exists. `full+par` and `full+rekv` keep everything there and read a part of it, and the better
-of the two is the reference; but while they watch, new frames attend to far more than the model was trained to read (ReKV to the
-newest 15 000 tokens), which may cost them. So a memory may be better than that reference, and that says less than to come near
-`full+full`. A memory's share is measured in streams of which the model can read it: 1/4 of 4 minutes, 1/4 and 1/16 of 16, 1/44
-and 1/100 of 125. What does not fit is skipped, with a line that says why.
+longer streams no such reference exists. `full+par`, `full+par+near` and `full+rekv` keep everything there and read a part of
+it, and the best of them is the reference; but while the first and the last watch, new frames attend to far more than the
+model was trained to read (ReKV to the newest 15 000 tokens), which may cost them, and in the second to the newest 1 024
+tokens alone. So a memory may be better than that reference, and that says less than to come near `full+full`. A memory's
+share is measured in streams of which the model can read it: 1/4 of 4 minutes, 1/4 and 1/16 of 16, 1/44 and 1/100 of 125. What
+does not fit is skipped, with a line that says why.
 
 Everything follows from --seed, but for the times. With another --fps choose other --minutes: the shares are of frames.
 """

@@ -71,7 +71,7 @@ def test_everything_kept_takes_part_once_whatever_the_shares() -> None:
     """It has no budget; and ReKV stays away where frames carry the time, as the daemon refuses it."""
     shares = [QUARTER, Fraction(1, 8)]
     entered, _ = enter(ToyBackbone(), CONFIG, EVERYTHING, shares, frames=64)
-    assert [one.of_everything for one in entered] == ["full"] * 3
+    assert [one.of_everything for one in entered] == ["full"] * 4
     ingest = CONFIG.ingest.model_copy(update={"timestamps": True})
     stamped = CONFIG.model_copy(update={"ingest": ingest})
     _, skipped = enter(ToyBackbone(), stamped, EVERYTHING, shares, frames=64)
