@@ -167,7 +167,8 @@ def draw_read(seen: Watched, asked: Sequence[Exchange], recalls: Sequence[Recall
     strip, *axes = figure.subplots(1 + len(asked), 1, height_ratios=(1, *[1.2] * len(asked)))
     _film(strip, seen.images)
     for axis, one, recall in zip(axes, asked, recalls, strict=True):
-        axis.axvspan(one.frames[0], one.frames[-1] + 1, color="tab:red", alpha=0.3, lw=0)
+        for frame in one.frames:
+            axis.axvspan(frame, frame + 1, color="tab:red", alpha=0.3, lw=0)
         for layer, numbers in enumerate(recall.frames, start=1):
             read = np.unique(numbers[numbers >= 0].numpy())
             axis.scatter(read, np.full(len(read), layer), s=5, marker="s", color="tab:blue", lw=0)
