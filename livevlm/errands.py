@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections import deque
@@ -33,6 +34,8 @@ from livevlm.messages import (
 )
 from livevlm.pictures import frame_at
 from memory import ArchiveError, TimeSpan
+
+logger = logging.getLogger(__name__)
 
 EVERYTHING = (-math.inf, math.inf)
 
@@ -164,6 +167,7 @@ def forget(errand: Forget, ingest: StreamIngest) -> Forgotten:
             f"{errand.stream}: what was forgotten may still lie on disk: {error}; see to the disk and forget it again"
         ) from error
     device, archive, frames = (old - new for old, new in zip(before, _held(ingest), strict=True))
+    logger.info("stream %s: forgot %d frames, as it was told", errand.stream, frames)
     return Forgotten(
         stream=errand.stream, device_tokens=device, archive_tokens=archive, frames=frames
     )

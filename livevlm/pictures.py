@@ -19,19 +19,18 @@ def pictured(
     if archive is None:
         return [None] * len(spans)
     video = slice(recall.tiers.prompt, None)
-    times, frames = recall.times[:, video], recall.frames[:, video]
-    weights = mass[:, video].double().cpu()
-    return [_best(one, times, frames, weights, archive) for one in spans]
-
-
-def _best(
-    span: Span, times: Tensor, frames: Tensor, weights: Tensor, archive: Archive
-) -> int | None:
-    inside = (times >= span.from_s) & (times <= span.to_s)
-    numbers, place = torch.unique(frames[inside], return_inverse=True)
-    share = torch.zeros(len(numbers), dtype=torch.float64).scatter_add_(0, place, weights[inside])
-    frame = int(numbers[share.argmax()])
-    return None if archive.picture(frame) is None else frame
+    numbers, place = torch.unique(recall.frames[:, video], return_inverse=True)
+    place = place.flatten()
+    weights = mass[:, video].double().cpu().flatten()
+    share = torch.zeros(len(numbers), dtype=torch.float64).scatter_add_(0, place, weights)
+    times = torch.zeros(len(numbers), dtype=torch.float64)
+    times.scatter_(0, place, recall.times[:, video].flatten())  # all tokens of a frame have one
+    found = []
+    for one in spans:
+        inside = (times >= one.from_s) & (times <= one.to_s)
+        best = int(numbers[torch.where(inside, share, -1.0).argmax()])
+        found.append(None if archive.picture(best) is None else best)
+    return found
 
 
 def frame_at(archive: Archive, span: TimeSpan) -> int | None:

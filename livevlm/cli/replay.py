@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from livevlm.assembly import build_backbone, build_engine
@@ -106,13 +107,18 @@ def _print(timed: TimedQuestion, answer: Answer, args: argparse.Namespace) -> No
     at_s = None if math.isinf(timed.at_s) else timed.at_s
     if args.json:
         asked = {"id": timed.question.id, "at": at_s, "question": timed.question.text}
-        print_json(asked | event_json(answer))
+        print_json(asked | event_json(_unpictured(answer)))
         return
     print(f"[{'end' if at_s is None else clock(at_s)}] {timed.question.text}")
     failed = answer.failure
     print(f"  {answer.text}" if failed is None else f"  no answer: {failed.message}")
     for evidence in answer.evidence:
         print(f"    seen: {evidence_line(evidence, day=args.start is not None)}")
+
+
+def _unpictured(answer: Answer) -> Answer:
+    """Without thumbnails: there is no daemon to fetch them from."""
+    return replace(answer, evidence=tuple(replace(one, picture=None) for one in answer.evidence))
 
 
 def _speed(text: str) -> float | str:

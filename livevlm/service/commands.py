@@ -226,10 +226,9 @@ def _memory_search(event: Fields) -> Command:
 
 def _memory_clear(event: Fields) -> Command:
     wanted = event.raw("time")
+    # A misspelt end would be an open one, and more would be forgotten than is meant.
     for name in wanted if isinstance(wanted, dict) else ():
-        if (
-            name not in TIMES
-        ):  # a misspelt end would be an open one, and more forgotten than is meant
+        if name not in TIMES:
             raise InvalidRequest(
                 f"time.{name[:100]} is not known; there are {', '.join(TIMES)}",
                 param=f"time.{name[:100]}",

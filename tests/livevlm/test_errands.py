@@ -311,6 +311,22 @@ def test_a_disk_that_fails_is_told_and_forgetting_can_be_repeated(
     made.close()
 
 
+def test_sizes_tell_that_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails is seen before somebody counts on what it holds."""
+    made, cameras = engine(count=4, state=tmp_path)
+    assert do(made, Measure(), Measured).memories[0].error is None
+    with monkeypatch.context() as patched:
+        patched.setattr("memory.state.write_record", failing)
+        cameras["cam"].waiting = frames(8, size=(64, 64))[4:]
+        run(made)
+    error = do(made, Measure(), Measured).memories[0].error
+    assert error is not None
+    assert "No space left" in error
+    made.close()
+
+
 def failing(*_: object) -> int:
     """A disk without room."""
     raise OSError(28, "No space left on device")

@@ -205,6 +205,7 @@ def test_the_verb_prints_the_same_answers_every_time(capsys: pytest.CaptureFixtu
         assert [line["as_of"]["stream_s"] for line in lines] == [5.0, 19.0]
         for line in lines:
             del line["timings"]
+            assert {one["thumbnail"] for one in line["evidence"]} == {None}, "nobody serves them"
     assert runs[0] == runs[1]
 
 

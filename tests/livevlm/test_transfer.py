@@ -273,7 +273,7 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, left: float) -> None
 def test_a_disk_that_fails_leaves_what_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The streams of before, and no half of the new ones."""
+    """The streams of before, and no half of the new ones; a new folder stays open to any model."""
     remembered(tmp_path / "old", count=20)
     remembered(tmp_path / "new", count=8)
     export_memories(tmp_path / "old", tmp_path / "m.tar", stream=None, force=False)
@@ -287,3 +287,6 @@ def test_a_disk_that_fails_leaves_what_was_there(
         restore_memories(tmp_path / "new", tmp_path / "m.tar", force=True)
     assert files_in(tmp_path / "new") == before
     assert not (tmp_path / "new" / "restoring").exists()
+    with pytest.raises(ConfigError, match="No space left"):
+        restore_memories(tmp_path / "fresh", tmp_path / "m.tar", force=False)
+    StateDir(tmp_path / "fresh", {"model": "another"}).close()
