@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from livevlm.answer import Answering, stream_span
+from livevlm.answer import Answering, question_queries, stream_span
 from livevlm.backbone import Backbone
 from livevlm.chat import ChatLayout
 from livevlm.errors import LiveVLMError, NoFramesYet, NotErased, QueueFull
@@ -33,6 +33,7 @@ from livevlm.messages import (
     Search,
 )
 from livevlm.pictures import frame_at
+from livevlm.searching import pooled, search_archive
 from memory import ArchiveError, TimeSpan
 
 logger = logging.getLogger(__name__)
@@ -134,9 +135,21 @@ def memory_size(name: str, ingest: StreamIngest) -> MemorySize:
     )
 
 
+@torch.inference_mode()
 def search(errand: Search, desk: Desk) -> Found:
-    """Begin an answer, for what it would be given from, and leave it at that."""
-    ingest = desk.ingests[errand.stream]
+    """Rank the archive's pages. Where there is none inside of the time, begin an answer, for what it would be given from."""
+    ingest, backbone = desk.ingests[errand.stream], desk.backbone
+    as_of, memory = _as_of(errand.stream, ingest), ingest.memory
+    queries = question_queries(backbone, memory, backbone.codec.encode(errand.text))
+    spans = search_archive(
+        errand.stream,
+        memory,
+        pooled(queries, backbone.kv.kv_heads),
+        span=stream_span(errand.time, as_of),
+        limit=errand.limit,
+    )
+    if spans:
+        return Found(stream=errand.stream, as_of=as_of, spans=spans)
     question = Question(
         id="",
         stream=errand.stream,
@@ -146,11 +159,9 @@ def search(errand: Search, desk: Desk) -> Found:
         max_evidence=errand.limit,
     )
     now = desk.clock()
-    answering = Answering(desk.backbone, question, desk.layout, asked=now, clock=desk.clock)
-    recalled = answering.begin(
-        ingest.memory, _as_of(errand.stream, ingest), flushed=now, retrieved=lambda _: None
-    )
-    return Found(stream=errand.stream, as_of=recalled.as_of, spans=recalled.evidence)
+    answering = Answering(backbone, question, desk.layout, asked=now, clock=desk.clock)
+    recalled = answering.begin(memory, as_of, flushed=now, retrieved=lambda _: None)
+    return Found(stream=errand.stream, as_of=as_of, spans=recalled.evidence)
 
 
 def forget(errand: Forget, ingest: StreamIngest) -> Forgotten:

@@ -188,7 +188,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """Where was something seen? What would be evidence for an answer, of at most `limit` frames, without the answer."""
+    """Where was something seen, in at most `limit` frames? Nothing is answered."""
 
     stream: str
     text: str

@@ -9,6 +9,7 @@ from typing import TypeVar
 import pytest
 import torch
 
+from livevlm.answer import question_queries
 from livevlm.engine import Engine, EngineOptions
 from livevlm.errors import (
     LiveVLMError,
@@ -103,17 +104,47 @@ def test_the_sizes_of_every_memory_are_told() -> None:
     assert (one.disk_bytes, one.error) == (0, None)
 
 
-def test_searching_finds_what_an_answer_would_be_given_from() -> None:
-    """The same spans, scores, tiers and pictures as the evidence of an answer to the same words."""
-    made, _ = engine()
+def test_searching_without_an_archive_finds_what_an_answer_would_be_given_from() -> None:
+    """The same spans, scores and tiers as the evidence of an answer to the same words."""
+    made, _ = engine(archive=False)
     found = do(made, Search(stream="cam", text="What do you see?", limit=5), Found)
     answer = ask(made, question(max_evidence=5))[-1]
     assert isinstance(answer, Answer)
     assert (found.as_of, found.spans) == (answer.as_of, answer.evidence)
     assert found.spans
-    scores = [one.score for one in found.spans]
-    assert scores == sorted(scores, reverse=True)
-    assert 0 < sum(scores) <= 1 + 1e-9
+
+
+def test_searching_ranks_all_that_the_archive_holds() -> None:
+    """Each frame's score is its pages' share: a softmax over the mean keys of all pages, meant over layers; here a page is a
+    frame. The best ones are told, neighbours joined, each with its picture.
+    """
+    made, _ = engine()
+    memory = made._ingests["cam"].memory
+    assert memory.archive is not None
+    ids = torch.tensor([list(memory.archive.pages(None, memory.archive.end_number))] * 2)
+    keys = memory.archive.read(ids).keys.unflatten(2, (20, 16)).mean(3)  # (L, G, 20, D)
+    backbone = made._backbone
+    asked = question_queries(backbone, memory, backbone.codec.encode("a cup"))
+    query = asked.unflatten(1, (2, 2)).mean((2, 3))  # (L, G, D)
+    scores = torch.einsum("lgd,lgpd->lp", query, keys) / 12**0.5
+    share = scores.double().softmax(1).mean(0)
+    every = do(made, Search(stream="cam", text="a cup", limit=20), Found).spans
+    assert sum(one.score for one in every) == pytest.approx(1)
+    assert [(one.from_s, one.to_s, one.tier) for one in sorted(every, key=lambda s: s.from_s)] == [
+        (0.0, 15.0, "archive"),
+        (16.0, 19.0, "short"),
+    ]
+    for limit in (1, 3, 7):
+        found = do(made, Search(stream="cam", text="a cup", limit=limit), Found).spans
+        best = set(share.topk(limit).indices.tolist())
+        told = {n for one in found for n in range(int(one.from_s), int(one.to_s) + 1)}
+        assert told == best
+        for one in found:
+            inside = range(int(one.from_s), int(one.to_s) + 1)
+            assert one.score == pytest.approx(sum(share[n].item() for n in inside), rel=1e-4)
+            assert one.picture == max(inside, key=lambda n: share[n].item())
+            assert (one.from_utc, one.to_utc) == (one.from_s + 1000, one.to_s + 1000)
+        assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
 
 
 def test_searching_stays_inside_a_time() -> None:
@@ -152,7 +183,7 @@ def test_what_was_forgotten_is_nowhere() -> None:
         do(made, Search(stream="cam", text="a cup", time=span(5, 12)), Found)
     found = do(made, Search(stream="cam", text="a cup", limit=20), Found).spans
     assert found
-    assert not [one for one in found for end in (one.from_s, one.to_s) if 5 <= end <= 12]
+    assert all(one.to_s < 5 or one.from_s > 12 for one in found)
     assert [
         do(made, Look(stream="cam", frame=n), Picture).jpeg is None for n in (4, 5, 12, 13)
     ] == [
