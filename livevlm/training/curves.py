@@ -1,4 +1,7 @@
-"""Curves: the picture of a training: `python -m livevlm.training.curves RUN/train.jsonl docs/training.svg`."""
+"""Curves: the picture of a training: `python -m livevlm.training.curves RUN/train.jsonl ... docs/training.svg`.
+
+Several runs, of which each went on from the one before, are drawn one after the other.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +27,18 @@ SMOOTH = 5  # reports that a point is the mean of
 
 def main(argv: list[str]) -> int:
     """Draw."""
-    if len(argv) != 2:
+    if len(argv) < 2:
         print(__doc__, file=sys.stderr)
         return 2
-    source, target = Path(argv[0]), Path(argv[1])
+    *sources, target = (Path(argument) for argument in argv)
+    stages = {
+        name if number == 1 else f"{name}, run {number}": curves
+        for number, source in enumerate(sources, start=1)
+        for name, curves in read(source).items()
+    }
     # The same figures give the same file.
     with matplotlib.rc_context({"svg.hashsalt": "livevlm", "svg.fonttype": "none"}):
-        draw(read(source)).savefig(target, metadata={"Date": None})
+        draw(stages).savefig(target, metadata={"Date": None})
     return 0
 
 
@@ -50,11 +58,11 @@ def read(path: Path) -> dict[str, Curves]:
 
 def draw(stages: dict[str, Curves]) -> Figure:
     """A column a stage: above the shares that are right, below the loss."""
-    named = [name for name in SHOWN if name in stages]
+    named = [name for name in stages if _kind(name) in SHOWN]
     figure = Figure(figsize=(3.6 * len(named), 5.0), layout="constrained")
     axes = figure.subplots(2, len(named), squeeze=False, sharex="col")
     for column, name in enumerate(named):
-        for key, label in SHOWN[name].items():
+        for key, label in SHOWN[_kind(name)].items():
             _line(axes[0][column], stages[name].get(key, []), label)
         _line(axes[1][column], stages[name].get("loss", []), "loss")
         axes[0][column].set(title=name, ylabel="share right", ylim=(0, 1.01))
@@ -65,6 +73,11 @@ def draw(stages: dict[str, Curves]) -> Figure:
             axis.grid(alpha=0.3)
             axis.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _kind(stage: str) -> str:
+    """A stage's name without its run."""
+    return stage.split(",")[0]
 
 
 def _line(axis: Axes, points: list[tuple[int, float]], label: str) -> None:

@@ -48,3 +48,16 @@ def test_without_a_target_it_says_how(capsys: pytest.CaptureFixture[str]) -> Non
     """Called wrongly it names the command."""
     assert main(["train.jsonl"]) == 2
     assert "livevlm.training.curves" in capsys.readouterr().err
+
+
+def test_runs_that_went_on_from_each_other_are_all_drawn(tmp_path: Path) -> None:
+    """The stages of a second run stand beside those of the first, by their run."""
+    reports: list[dict[str, object]] = [
+        {"stage": "last", "step": step, "minutes": 1.0, "loss": 1.0, "tokens": 0.5}
+        for step in (50, 100)
+    ]
+    source = str(written(tmp_path / "train.jsonl", reports))
+    assert main([source, source, str(tmp_path / "both.svg")]) == 0
+    drawn = (tmp_path / "both.svg").read_text()
+    assert ">last<" in drawn
+    assert ">last, run 2<" in drawn
