@@ -348,7 +348,12 @@ def _status(
         queue_frames=stream.pending(),
         last_frame_utc=from_reader.last_frame_utc,
         as_of=as_of,
-        memory_tokens={"prompt": tokens.prompt, "short": tokens.short, "long": tokens.long},
+        memory_tokens={
+            "prompt": tokens.prompt,
+            "short": tokens.short,
+            "long": tokens.long,
+            "archive": tokens.archive,
+        },
         memory_bytes=stats.device_bytes + stats.host_bytes,
         memory_from_s=stats.from_s,
     )

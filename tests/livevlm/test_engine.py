@@ -325,7 +325,7 @@ def test_statuses_tell_what_is_remembered() -> None:
         20,
         19.0,
     )
-    assert status.memory_tokens == {"prompt": 1, "short": 64, "long": 96}
+    assert status.memory_tokens == {"prompt": 1, "short": 64, "long": 96, "archive": 320}
     assert status.memory_bytes > 0
     assert status.queue_frames == 0
 
