@@ -59,7 +59,12 @@ def test_timestamps_are_tokens_of_their_frames(timestamps: bool, each: int) -> N
     engine = build_engine(ToyBackbone(), config, [stream_of(feed, "frames")], Metrics())
     ((_, answer),) = replay(engine, feed, [ask(math.inf)])
     (stream,) = engine.streams()
-    assert stream.memory_tokens == {"prompt": 1, "short": 8 * each, "long": 2 * each, "archive": 10 * each}
+    assert stream.memory_tokens == {
+        "prompt": 1,
+        "short": 8 * each,
+        "long": 2 * each,
+        "archive": 10 * each,
+    }
     assert answer.evidence
     assert all(0 <= one.from_s <= one.to_s <= 9 for one in answer.evidence)
 
