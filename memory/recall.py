@@ -151,7 +151,7 @@ def attended(recall: Recall, rope: Rope, queries: Tensor) -> Tensor:
 
 
 def evidence(recall: Recall, mass: Tensor, limit: int) -> tuple[Span, ...]:
-    """The frames that got the most attention (L, N), neighbours joined into spans, best first;
+    """The frames that got the most attention (L, N), frames that follow each other joined into spans, best first;
     at most `limit` frames are taken.
     """
     video = slice(recall.tiers.prompt, None)
@@ -170,7 +170,8 @@ def evidence(recall: Recall, mass: Tensor, limit: int) -> tuple[Span, ...]:
         at = frames == numbers[number]
         time, utc = float(recall.times[:, video][at][0]), float(recall.utcs[:, video][at][0])
         tier = _tier(recall.tiers, int(at.any(0).nonzero()[-1]))
-        if number == last + 1 and spans[-1].tier == tier:
+        frame = int(numbers[number])
+        if frame == last + 1 and spans[-1].tier == tier:
             joined = spans.pop()
             spans.append(
                 Span(
@@ -184,7 +185,7 @@ def evidence(recall: Recall, mass: Tensor, limit: int) -> tuple[Span, ...]:
             )
         else:
             spans.append(Span(time, time, utc, utc, float(share[number]), tier))
-        last = number
+        last = frame
     return tuple(sorted(spans, key=lambda span: span.score, reverse=True))
 
 

@@ -20,6 +20,7 @@ from memory.record import Record, TornRecord, read_record, write_record
 from memory.store import StreamMemory
 
 BLOCK = ("keys", "values", "queries", "times", "utcs", "frames")
+STATE = (".snapshot", ".journal", ".part")
 SYNC_S = 2.0  # how much of a stream may be lost when the machine itself loses power
 
 
@@ -91,7 +92,8 @@ class StateFolder:
             self.snapshot(memory)
 
     def snapshot(self, memory: StreamMemory, *, alone: bool = False) -> None:
-        """Write all of the memory and begin a new journal. alone: nothing older stays, since something was erased.
+        """Write all of the memory and begin a new journal. alone: nothing older stays, nor what was set aside,
+        since something was erased.
 
         Raises OSError; then the files are as they were.
         """
@@ -110,6 +112,10 @@ class StateFolder:
         self._close_journal()
         self._journal, self._generation, self._blocks, self.gap = journal, following, 0, ""
         self._remove_before(following if alone else following - 1)
+        if alone:
+            for spoilt in self._folder.glob("*.broken"):
+                spoilt.unlink()
+            self._sync_folder()
 
     def close(self, memory: StreamMemory) -> None:
         """Write a last snapshot and let go of the files. Raises OSError."""
@@ -169,7 +175,7 @@ class StateFolder:
 
     def _remove_before(self, generation: int) -> None:
         for path in self._folder.iterdir():
-            if path.suffix in (".snapshot", ".journal", ".part") and int(path.stem) < generation:
+            if path.suffix in STATE and int(path.stem) < generation:
                 path.unlink(missing_ok=True)
         self._sync_folder()
 

@@ -19,6 +19,7 @@ from memory import (
     StreamMemory,
     Tiers,
     VisionSinkBucketing,
+    evidence,
 )
 from tests.memory.making import SHAPE, archive, block, memory, question
 
@@ -180,3 +181,16 @@ def test_what_is_erased_is_gone_from_device_and_archive(span: tuple[float, float
     newest = store.recall(question())
     assert newest.frames[0, -1] == 43
     assert torch.equal(newest.keys[:, :, -16:], filled_on.keys)
+
+
+def test_a_span_covers_no_time_that_was_not_read() -> None:
+    """Frames that lie far apart in the stream are neighbours in what was recalled; they are two spans."""
+    store = filled(archived(16), 40)
+    found = store.recall(question())
+    spans = evidence(found, torch.ones(found.times.shape), 99)
+    read = set(found.frames[:, 3:].flatten().tolist())
+    covered = {
+        number for span in spans for number in range(round(span.from_s), round(span.to_s) + 1)
+    }
+    assert covered == read
+    assert len(spans) > 2

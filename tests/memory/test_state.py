@@ -208,3 +208,17 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("no folder")
     with pytest.raises(OSError, match="state"):
         StateFolder(tmp_path / "state", clock=lambda: 0.0)
+
+
+def test_what_was_set_aside_goes_too_when_something_is_erased(tmp_path: Path) -> None:
+    """A spoilt snapshot may hold what nobody may see any more."""
+    store = empty()
+    show(opened(tmp_path, store), store, 13)
+    newest = max(tmp_path.glob("*.snapshot"))
+    newest.write_bytes(newest.read_bytes()[:-1])
+    again = empty()
+    state = opened(tmp_path, again)
+    assert list(tmp_path.glob("*.broken"))
+    again.forget((0.0, 3.0))
+    state.snapshot(again, alone=True)
+    assert not list(tmp_path.glob("*.broken"))
