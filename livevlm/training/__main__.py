@@ -44,7 +44,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--vision-steps", type=int, default=5000)
     parser.add_argument("--fresh-steps", type=int, default=2600, help="of vision, on new pictures")
     parser.add_argument("--language-steps", type=int, default=4500)
-    parser.add_argument("--last-steps", type=int, default=1200, help="with more wordings")
+    parser.add_argument("--last-steps", type=int, default=4200, help="with more wordings")
     parser.add_argument(
         "--horizon",
         type=int,
