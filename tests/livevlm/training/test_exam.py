@@ -54,7 +54,7 @@ def test_only_with_timestamps_can_a_time_be_the_answer() -> None:
     for config, allowed in ((CONFIG, "I do not know"), (stamped, "at 0:00:0")):
         answers = {
             one.exchange.answer
-            for seed in range(6)
+            for seed in range(16)
             for one in sat(config, 6, seed)
             if one.exchange.type == "past_when"
         } - {"not seen"}
