@@ -42,6 +42,13 @@ MEMORIES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         if retention != "full"
         for reader in ("par", "full")
     },
+    # The archive behind other selections: what new frames attend to then is theirs.
+    **{
+        f"{retention}+par+archive": {
+            "memory": {"retention": retention, "reader": "par", "archive": True}
+        }
+        for retention in ("infinipot", "uniform", "last")
+    },
     **{
         f"vsb+par+archive{name}": {
             "memory": {"retention": "vsb", "reader": "par", "archive": True}
