@@ -57,6 +57,8 @@ class PositionAgnosticRetrieval:
         self, shelf: Shelf, archive: Archive, query: Tensor, span: TimeSpan | None
     ) -> Choice:
         assert archive.page_tokens == self.page_tokens, (archive.page_tokens, self.page_tokens)
+        # Also while the archive reaches back to the beginning: so what the device holds does not grow once it no longer does.
+        shelf.pages.sync(shelf.pool.keys[:, :, shelf.long])
         short = within(shelf, shelf.short, span)
         pages = archive.pages(span, shelf.short_number)
         tail = archive.tail(span, shelf.short_number)
@@ -110,7 +112,6 @@ def _best_own(shelf: Shelf, query: Tensor, span: TimeSpan | None, pages: int, co
     nobody = Found(torch.zeros(query.shape[0], 0), torch.zeros(query.shape[0], 0, dtype=torch.long))
     if pages == 0:
         return nobody
-    shelf.pages.sync(shelf.pool.keys[:, :, shelf.long])
     allowed = pages_inside(shelf, span)
     allowed[:, pages:] = False
     available = min(count, shelf.pages.available(allowed))

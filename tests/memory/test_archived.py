@@ -194,3 +194,15 @@ def test_a_span_covers_no_time_that_was_not_read() -> None:
     }
     assert covered == read
     assert len(spans) > 2
+
+
+def test_device_memory_is_constant_to_the_byte_once_the_budget_is_full() -> None:
+    """Whatever the archive still holds, or lets go."""
+    store = archived(20, host_bytes=2 * 32 * TOKEN_BYTES)
+    sizes = set()
+    for first in range(0, 200, 4):
+        store.append(block(4, first=first))
+        store.recall(question())
+        if first >= 40:
+            sizes.add(store.stats().device_bytes)
+    assert len(sizes) == 1
