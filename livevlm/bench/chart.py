@@ -38,9 +38,10 @@ def draw(rows: Rows) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11.0, 4.6), layout="constrained")
-    accuracy, speed = figure.subplots(1, 2)
     names = list(dict.fromkeys(str(row["memory"]) for row in rows))
+    # The legend has a line a memory.
+    figure = Figure(figsize=(11.0, max(4.6, 0.22 * len(names))), layout="constrained")
+    accuracy, speed = figure.subplots(1, 2)
     retentions = list(dict.fromkeys(name.split("+")[0] for name in names))
     longest = max(row["minutes"] for row in rows)
     for name in names:
@@ -67,7 +68,9 @@ def draw(rows: Rows) -> Figure:
     for axis in (accuracy, speed):
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
-    figure.legend(*speed.get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    figure.legend(
+        *speed.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8
+    )
     return figure
 
 
