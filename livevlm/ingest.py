@@ -67,7 +67,7 @@ class StreamIngest:
         )
         filled = time.monotonic()
         pictures = {}
-        if self.memory.archived:
+        if self.memory.archive is not None:
             pictures = {
                 one.number: jpeg(frame.image) for one, frame in zip(tokens, frames, strict=True)
             }

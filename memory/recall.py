@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -67,24 +68,27 @@ class Recall:
     def __len__(self) -> int:
         return self.tiers.total
 
-    def with_archived(self, archived: Archived) -> Recall:
-        """The same with archived tokens between the long-term and the short-term ones."""
+    def with_archived(self, archived: Sequence[Archived]) -> Recall:
+        """The same with archived tokens, part after part, between the long-term and the short-term ones."""
         assert self.tiers.archive == 0, self.tiers
         at = self.tiers.prompt + self.tiers.long
         keys, values = (
-            torch.cat((mine[:, :, :at], other.to(mine), mine[:, :, at:]), dim=2)
-            for mine, other in ((self.keys, archived.keys), (self.values, archived.values))
-        )
-        times, utcs, frames, numbers = (
-            torch.cat((mine[:, :at], other, mine[:, at:]), dim=1)
-            for mine, other in (
-                (self.times, archived.times),
-                (self.utcs, archived.utcs),
-                (self.frames, archived.frames),
-                (self.numbers, archived.numbers),
+            torch.cat((mine[:, :, :at], *(part.to(mine) for part in parts), mine[:, :, at:]), dim=2)
+            for mine, parts in (
+                (self.keys, [part.keys for part in archived]),
+                (self.values, [part.values for part in archived]),
             )
         )
-        tiers = replace(self.tiers, archive=len(archived))
+        times, utcs, frames, numbers = (
+            torch.cat((mine[:, :at], *parts, mine[:, at:]), dim=1)
+            for mine, parts in (
+                (self.times, [part.times for part in archived]),
+                (self.utcs, [part.utcs for part in archived]),
+                (self.frames, [part.frames for part in archived]),
+                (self.numbers, [part.numbers for part in archived]),
+            )
+        )
+        tiers = replace(self.tiers, archive=sum(len(part) for part in archived))
         return replace(
             self,
             keys=keys,

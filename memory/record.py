@@ -30,14 +30,12 @@ class TornRecord(Exception):
     """The bytes end before the record does, or are not those that were written."""
 
 
-def write_record(file: BinaryIO, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> int:
-    """Write a record where the file stands; its bytes. Raises OSError."""
+def write_record(file: BinaryIO, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """Write a record where the file stands. Raises OSError."""
     said = json.dumps(facts).encode()
     body = save({name: one.contiguous() for name, one in tensors.items()})
     checksum = zlib.crc32(body, zlib.crc32(said))
-    whole = b"".join((_HEADER.pack(_MAGIC, checksum, len(said), len(body)), said, body))
-    file.write(whole)
-    return len(whole)
+    file.write(b"".join((_HEADER.pack(_MAGIC, checksum, len(said), len(body)), said, body)))
 
 
 def read_record(file: BinaryIO) -> Record | None:

@@ -99,11 +99,12 @@ class StateFolder:
         """
         following = self._generation + 1
         whole, part = self._path(following, "snapshot"), self._path(following, "part")
-        facts, tensors = memory.state()
-        with part.open("wb") as file:
-            write_record(file, facts, tensors)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            self._write(part, memory)
+        except OSError:
+            # What is there of it would keep a full disk full.
+            part.unlink(missing_ok=True)
+            raise
         # What the snapshot counts on must not be younger on disk than itself.
         memory.sync()
         journal = self._path(following, "journal").open("wb")
@@ -127,6 +128,13 @@ class StateFolder:
     def leave(self) -> None:
         """Let go of the files as they are: whoever opens them replays the journal."""
         self._close_journal()
+
+    def _write(self, path: Path, memory: StreamMemory) -> None:
+        facts, tensors = memory.state()
+        with path.open("wb") as file:
+            write_record(file, facts, tensors)
+            file.flush()
+            os.fsync(file.fileno())
 
     def _path(self, generation: int, kind: str) -> Path:
         return self._folder / f"{generation:08d}.{kind}"

@@ -105,11 +105,6 @@ class StreamMemory:
         return Tiers(self._prompt, len(self._pool) - self._prompt - self._short, self._short)
 
     @property
-    def archived(self) -> bool:
-        """Whether there is an archive."""
-        return self._archive is not None
-
-    @property
     def archive(self) -> Archive | None:
         """Where every token is written down, if anywhere."""
         return self._archive
@@ -149,7 +144,7 @@ class StreamMemory:
             tokens=replace(tiers, archive=archived.tokens if archived else 0),
             device_bytes=self._pages.nbytes + (0 if self._offloaded else self._pool.nbytes),
             host_bytes=(self._pool.nbytes if self._offloaded else 0)
-            + (0 if archived is None else archived.host_bytes),
+            + (0 if self._archive is None else self._archive.nbytes),
             disk_bytes=0 if archived is None else archived.disk_bytes,
             evicted_tokens=self._evicted,
             from_s=min(begins, default=None),
@@ -240,7 +235,7 @@ class StreamMemory:
             positions=self._options.positions,
             most_positions=self._options.most_positions,
         )
-        return found if choice.archived is None else found.with_archived(choice.archived)
+        return found.with_archived(choice.archived) if choice.archived else found
 
     def forget(self, span: TimeSpan) -> int:
         """Erase what was seen in a span of stream seconds, on the device and in the archive; how many of the device's tokens

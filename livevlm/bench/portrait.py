@@ -1,11 +1,12 @@
 """Pictures of a memory at work, drawn from a real run: what Vision Sink Bucketing kept, and which pages questions read.
 
-`livevlm bench portrait --out docs` films ten minutes of known content, lets the model watch them, asks about things that were
-shown for seconds, and writes memory_kept.svg and memory_read.svg.
+`python -m livevlm.bench.portrait --out docs` films ten minutes of known content, lets the model watch them, asks about things
+that were shown for seconds, and writes memory_kept.svg and memory_read.svg.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,3 +186,7 @@ def _film(axis: Axes, images: Sequence[Image]) -> None:
         np.concatenate([images[place * step + step // 2] for place in range(SHOWN)], axis=1)
     )
     axis.set_axis_off()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

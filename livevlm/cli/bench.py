@@ -13,7 +13,6 @@ BENCHMARKS = {
     "answer": "how fast answers come, and how that depends on the length of the stream",
     "recording": "half an hour of known content, replayed from an encoded file and asked about",
     "memory": "what memory costs in bytes, against keeping everything",
-    "portrait": "pictures of what a memory kept and of what questions read",
     "crashes": "what is lost when the process is killed, again and again",
     "index": "ways to find the archive's pages: what they find, how fast, at what cost",
     "quality": "what memories answer right, hours later, against what they cost",

@@ -118,15 +118,3 @@ class Archive:
             means = self._vault.means(self._indexed, stop)
             self._index.add(self._indexed, folded(means) if self._shared else means)
             self._indexed = stop
-
-
-def joined(parts: list[Archived]) -> Archived:
-    """Several one after the other."""
-    return Archived(
-        keys=torch.cat([part.keys for part in parts], dim=2),
-        values=torch.cat([part.values for part in parts], dim=2),
-        times=torch.cat([part.times for part in parts], dim=1),
-        utcs=torch.cat([part.utcs for part in parts], dim=1),
-        frames=torch.cat([part.frames for part in parts], dim=1),
-        numbers=torch.cat([part.numbers for part in parts], dim=1),
-    )

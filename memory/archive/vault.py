@@ -208,8 +208,8 @@ class Vault:
     def stats(self) -> VaultStats:
         """Sizes now."""
         segments, folder = self._series.segments, self._folder
-        ends = [tokens[[0, -1]] for segment in segments if len(tokens := segment.tokens)]
-        first, last = (ends[0][0], ends[-1][1]) if ends else (None, None)
+        first = next((one.tokens[0] for one in segments if len(one)), None)
+        last = next((one.tokens[-1] for one in reversed(segments) if len(one)), None)
         return VaultStats(
             tokens=sum(map(len, segments)),
             pages=self.end_page - self.first_page,

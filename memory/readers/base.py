@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,7 +52,7 @@ class Choice:
 
     places: Tensor
     tiers: Tiers
-    archived: Archived | None = None
+    archived: Sequence[Archived] = ()
 
 
 class Reader(Protocol):
@@ -69,11 +70,11 @@ class Reader(Protocol):
         ...
 
 
-def join(shelf: Shelf, long: Tensor, short: Tensor, archived: Archived | None = None) -> Choice:
+def join(shelf: Shelf, long: Tensor, short: Tensor, archived: Sequence[Archived] = ()) -> Choice:
     """Prompt, then the long-term places (L, A), then what is archived, then the short-term places (L, B)."""
     layers = long.shape[0]
     prompt = torch.arange(shelf.tiers.prompt, device=long.device).expand(layers, -1)
-    beside = 0 if archived is None else archived.numbers.shape[1]
+    beside = sum(len(part) for part in archived)
     tiers = Tiers(shelf.tiers.prompt, long.shape[1], short.shape[1], beside)
     return Choice(torch.cat((prompt, long, short), dim=1), tiers, archived)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from memory.archive.archive import Archive, joined
+from memory.archive.archive import Archive
 from memory.index import Found
 from memory.kv import TimeSpan
 from memory.pages import page_tokens_of
@@ -67,13 +67,13 @@ class PositionAgnosticRetrieval:
         every = within(shelf, older, span)
         if every.shape[1] + len(pages) * self.page_tokens <= room:
             ids = torch.arange(pages.start, pages.stop).expand(query.shape[0], -1)
-            return join(shelf, every, short, joined([archive.read(ids), tail]))
+            return join(shelf, every, short, (archive.read(ids), tail))
         own, ids = _ranked(shelf, archive, query, span, older, pages, room // self.page_tokens)
         return join(
             shelf,
             torch.add(page_tokens_of(own, self.page_tokens), shelf.long.start),
             short,
-            joined([archive.read(ids), tail]),
+            (archive.read(ids), tail),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 import torch
@@ -222,3 +223,25 @@ def test_what_was_set_aside_goes_too_when_something_is_erased(tmp_path: Path) ->
     again.forget((0.0, 3.0))
     state.snapshot(again, alone=True)
     assert not list(tmp_path.glob("*.broken"))
+
+
+def test_a_snapshot_that_fails_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a snapshot would keep a full disk full; what was there before it is still what a restart finds."""
+    store = empty()
+    state = opened(tmp_path, store)
+    show(state, store, 3)
+
+    def full(file: IO[bytes], *_: object) -> None:
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("memory.state.write_record", full)
+        with pytest.raises(OSError, match="No space"):
+            state.snapshot(store)
+    assert not list(tmp_path.glob("*.part"))
+    again = empty()
+    opened(tmp_path, again)
+    assert same(again, store)
