@@ -55,7 +55,7 @@ bench: $(STAMP)  ## every benchmark
 	$(VENV)/bin/livevlm bench all
 
 # Without the two settings the C library hands every large tensor back to the system and faults it in again: half the speed.
-train: $(STAMP)  ## train the bundled model anew into runs/glance (three and a half hours on two cores); goes on where it was broken off
+train: $(STAMP)  ## train the bundled model anew into runs/glance (some hours on two cores); goes on where it was broken off
 	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000000000000 $(PY) -m livevlm.training --out runs/glance
 
 clean:  ## remove what was built, .venv too

@@ -23,6 +23,7 @@ from livevlm.ingest import StreamIngest
 from livevlm.keeper import restored
 from livevlm.messages import AsOf, Done, Errand, Question, Sink, Status, StreamStatus
 from livevlm.metrics import Metrics
+from livevlm.persistence import stream_folder
 from livevlm.reducer import make_reducer
 from livevlm.remembering import MemoryRecipe
 from livevlm.timestamps import Timestamps
@@ -122,7 +123,7 @@ class Engine:
 
     def _ingest(self, name: str) -> StreamIngest:
         options = self._options
-        folder = None if self._state is None else self._state / "streams" / name
+        folder = None if self._state is None else stream_folder(self._state, name)
         reducer = make_reducer(
             self._backbone.own_grid, tokens=options.tokens_per_frame, similarity=options.similarity
         )

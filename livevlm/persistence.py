@@ -61,11 +61,16 @@ class StateDir:
 
     def stream(self, name: str) -> Path:
         """The folder of a stream; its name has letters, digits, - and _ only."""
-        return self.path / "streams" / name
+        return stream_folder(self.path, name)
 
     def close(self) -> None:
         """Let another daemon have it."""
         self._lock.close()
+
+
+def stream_folder(state: Path, name: str) -> Path:
+    """Where a state directory keeps a stream."""
+    return state / "streams" / name
 
 
 def fingerprint_of(
