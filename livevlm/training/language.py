@@ -27,6 +27,7 @@ from livevlm.training.questions import Rng
 from livevlm.training.recall import Lookups, RecallLoss, draw_lookups, listening
 from livevlm.training.reels import WEIGHTS, Reels, draw_reels
 from livevlm.training.run import Run
+from livevlm.training.standing import StandingLoss, standings
 from streams.staging import Pair
 
 # Streams by the share of the run that is behind: (from, lengths in frames). What a frame shows is learnt first.
@@ -39,12 +40,15 @@ CURRICULUM: tuple[tuple[float, tuple[int, ...]], ...] = (
 # The last stage: all lengths, all wordings, and more of what only few streams allow to be asked.
 LENGTHS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
 RARE = {
-    **WEIGHTS, "now_sign": 2.0, "now_where": 6.0, "now_at": 3.0, "now_relation": 14.0, "now_beside": 7.0, "now_moving": 7.0,
-    "past_colour": 3.0, "past_sign": 2.5, "past_did": 3.0, "past_first": 5.0, "past_next": 10.0, "past_when": 5.0,
+    **WEIGHTS, "now_sign": 2.0, "now_where": 7.0, "now_count": 3.5, "now_at": 3.0, "now_relation": 8.0,
+    "now_beside": 7.0, "now_moving": 7.0,
+    "past_colour": 3.0, "past_sign": 2.5, "past_did": 3.0, "past_first": 7.0, "past_next": 16.0, "past_when": 6.0,
 }  # fmt: skip
 TOKENS = 6144  # of a batch, about
 EXCHANGE_TOKENS = 24  # of a question with its answer, about
 RECALL_WEIGHT = 0.1
+STANDING_WEIGHT = 0.1
+STANDING_LAYER = "layers.1"  # of whose states it is asked
 REFRESH = 25  # steps after which a block of the bank is replaced
 
 
@@ -125,22 +129,26 @@ def reading_parameters(
 def _lesson_loss(
     model: LlavaOnevisionForConditionalGeneration,
     recall: RecallLoss,
+    standing: StandingLoss,
     bank: Bank,
     lesson: Lesson,
     run: Run,
 ) -> tuple[Tensor, dict[str, float]]:
     batch = lesson.batch.to(run.device)
-    with listening(model.model.language_model, "k_proj") as keys:
+    text = model.model.language_model
+    with listening(text, "k_proj") as keys, listening(text, STANDING_LAYER) as states:
         logits, labels = answer_logits(model, bank.shots.tokens, lesson.reels, batch)
     loss = nn.functional.cross_entropy(logits.float(), labels)
     figures = {
         "loss": float(loss.detach()),
         "tokens": float((logits.argmax(-1) == labels).float().mean()),
     }
+    knowing, known = standing(states[0], standings(lesson.reels).to(run.device), batch)
+    loss, figures = loss + STANDING_WEIGHT * knowing, figures | known
     if lesson.lookups is not None:
         lookups = lesson.lookups.to(run.device)
-        with listening(model.model.language_model, "q_proj") as queries:
-            model.model.language_model(input_ids=lookups.ids, use_cache=False)
+        with listening(text, "q_proj") as queries:
+            text(input_ids=lookups.ids, use_cache=False)
         recalling, hits = recall(queries, keys, lookups, batch)
         loss = loss + RECALL_WEIGHT * recalling
         figures |= {"recall": float(recalling.detach()), "found": hits}
@@ -176,8 +184,10 @@ def train_language(
     bank = Bank(model, run, seed, pairs, blocks=blocks, scenes=scenes)
     head_dim = text.hidden_size // text.num_attention_heads
     recall = recall or RecallLoss(text.num_hidden_layers, text.num_key_value_heads, head_dim)
-    whole = nn.ModuleDict({"model": model, "recall": recall}).to(run.device)
-    descent = Descent([*reading_parameters(model), *recall.named_parameters(prefix="recall")])
+    standing = StandingLoss(text.hidden_size, text.vocab_size)
+    heads = nn.ModuleDict({"recall": recall, "standing": standing})
+    whole = nn.ModuleDict({"model": model, **heads}).to(run.device)
+    descent = Descent([*reading_parameters(model), *heads.named_parameters()])
 
     named = frozenset(pairs)
 
@@ -187,7 +197,7 @@ def train_language(
         lengths = [those for share, those in curriculum if step > share * horizon][-1]
         lesson = draw_lesson(rng, bank, collator, int(rng.choice(lengths)), pairs=named, last=last)
         with run.autocast():
-            loss, figures = _lesson_loss(model, recall, bank, lesson, run)
+            loss, figures = _lesson_loss(model, recall, standing, bank, lesson, run)
         descent.step(loss, cosine(step, horizon, peak))
         return figures
 
