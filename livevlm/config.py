@@ -6,21 +6,17 @@ Relative paths are relative to the directory that the command runs in.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from livevlm.errors import ConfigError
+from livevlm.section import Section, setting
 from livevlm.service.address import is_loopback
+from livevlm.watchconfig import IngestConfig, StreamConfig
 
-Positive = Annotated[float, Field(gt=0)]
 _STREAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
-
-
-def _setting(default: Any, description: str, **limits: Any) -> Any:
-    return Field(default=default, description=description, **limits)
 
 
 def reason(error: OSError | UnicodeDecodeError) -> str:
@@ -35,23 +31,17 @@ def _split_address(listen: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-class Section(BaseModel):
-    """A table of the configuration file."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
-
-
 class ServerConfig(Section):
     """Where the daemon listens, and what a client may ask of it."""
 
-    listen: str = _setting("127.0.0.1:8765", "host:port to listen on; port 0 takes a free one")
-    token_file: str = _setting("", "file with the bearer token clients must show; empty: no token")
-    max_message_bytes: int = _setting(1_048_576, "longest websocket message taken", ge=1024)
-    max_questions_per_client: int = _setting(8, "questions one client may have open", ge=1)
-    allow_insecure: bool = _setting(False, "listen beyond this machine without a token")
-    state_dir: str = _setting("", "folder in which memories outlive the daemon; empty: none")
+    listen: str = setting("127.0.0.1:8765", "host:port to listen on; port 0 takes a free one")
+    token_file: str = setting("", "file with the bearer token clients must show; empty: no token")
+    max_message_bytes: int = setting(1_048_576, "longest websocket message taken", ge=1024)
+    max_questions_per_client: int = setting(8, "questions one client may have open", ge=1)
+    allow_insecure: bool = setting(False, "listen beyond this machine without a token")
+    state_dir: str = setting("", "folder in which memories outlive the daemon; empty: none")
 
-    allowed_origins: list[str] = _setting([], "web pages that may connect, as https://example.org")
+    allowed_origins: list[str] = setting([], "web pages that may connect, as https://example.org")
 
     @field_validator("listen")
     @classmethod
@@ -93,39 +83,23 @@ class ServerConfig(Section):
 class ModelConfig(Section):
     """Which vision-language model watches and answers."""
 
-    name: str = _setting("bundled", "bundled, a folder, or a Hugging Face name", min_length=1)
-    device: str = _setting("auto", "auto, cpu, cuda or cuda:N", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = _setting(
+    name: str = setting("bundled", "bundled, a folder, or a Hugging Face name", min_length=1)
+    device: str = setting("auto", "auto, cpu, cuda or cuda:N", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = setting(
         "auto", "auto, float32, bfloat16 or float16"
     )
-    threads: int = _setting(0, "CPU threads of the model; 0: all cores", ge=0)
-
-
-class IngestConfig(Section):
-    """How pictures become tokens."""
-
-    fps: float = _setting(1.0, "frames a second taken from each stream", gt=0, le=240)
-    chunk_frames: int = _setting(4, "frames run through the model at once", ge=1, le=256)
-    tokens_per_frame: int = _setting(0, "tokens a frame is reduced to; 0: the model's own", ge=0)
-    reducer: Literal["pool"] = _setting("pool", "how a frame's tokens are reduced: pool")
-    similarity: float = _setting(
-        0.0, "drop tokens this similar (cosine) to the frame before; 0: keep all", ge=0, le=1
-    )
-    timestamps: bool = _setting(
-        False, "put each frame's stream time before it as text, as 0:12:05; up to 99:59:59"
-    )
-    mailbox_frames: int = _setting(16, "frames that may wait for the model, per stream", ge=1)
+    threads: int = setting(0, "CPU threads of the model; 0: all cores", ge=0)
 
 
 class MemoryConfig(Section):
     """What is remembered and how it is found again."""
 
-    budget_tokens: int = _setting(
+    budget_tokens: int = setting(
         0,
         "long-term tokens per stream; 0: what the model can read, at most 12000; none for last",
         ge=0,
     )
-    short_term_frames: int = _setting(8, "newest frames kept exactly, at least 4", ge=4)
+    short_term_frames: int = setting(8, "newest frames kept exactly, at least 4", ge=4)
     retention: Literal[
         "vsb",
         "full",
@@ -137,104 +111,74 @@ class MemoryConfig(Section):
         "streammem",
         "carrier",
         "clips",
-    ] = _setting(
+    ] = setting(
         "vsb",
         "what stays beyond the budget: vsb, full, uniform, window, last, topk, infinipot, streammem, carrier, clips",
     )
-    reader: Literal["par", "full", "rekv"] = _setting(
+    reader: Literal["par", "full", "rekv"] = setting(
         "par", "what a question reads: par, full, rekv"
     )
-    retrieval_ratio: float = _setting(
+    retrieval_ratio: float = setting(
         0.4, "share of the budget that a question may read", gt=0, le=1
     )
-    page_choice: Literal["layer", "shared"] = _setting(
+    page_choice: Literal["layer", "shared"] = setting(
         "layer",
         "whether each layer reads its own best pages, or all of them the same: layer, shared",
     )
-    positions: Literal["contiguous", "original", "scaled"] = _setting(
+    positions: Literal["contiguous", "original", "scaled"] = setting(
         "contiguous", "where a question finds what it recalls: contiguous, original, scaled"
     )
-    page_tokens: int = _setting(16, "tokens a page of long-term memory", ge=1)
-    score_queries: int = _setting(32, "newest vision queries that score older tokens", ge=1)
-    bucket_capacity: int = _setting(1, "tokens a bucket of the budget holds", ge=1)
-    top_ratio: float = _setting(0.25, "share of the budget given by score alone", ge=0, le=1)
-    bucket_by: Literal["stream", "index"] = _setting(
+    page_tokens: int = setting(16, "tokens a page of long-term memory", ge=1)
+    score_queries: int = setting(32, "newest vision queries that score older tokens", ge=1)
+    bucket_capacity: int = setting(1, "tokens a bucket of the budget holds", ge=1)
+    top_ratio: float = setting(0.25, "share of the budget given by score alone", ge=0, le=1)
+    bucket_by: Literal["stream", "index"] = setting(
         "stream", "a token's place among the buckets: in the whole stream, or in the present memory"
     )
-    overfill: bool = _setting(
-        True, "vsb only: the best tokens stay even where their bucket is full"
-    )
-    score_heads: Literal["mean", "max"] = _setting(
+    overfill: bool = setting(True, "vsb only: the best tokens stay even where their bucket is full")
+    score_heads: Literal["mean", "max"] = setting(
         "mean", "how the attention of a layer's heads becomes a token's score: mean, max"
     )
-    clip_ratio: float = _setting(0.25, "clips only: share of a clip's tokens that stay", ge=0, le=1)
-    sink_tokens: int = _setting(4, "window only: the stream's first tokens that stay", ge=0)
-    score_pool_tokens: int = _setting(
+    clip_ratio: float = setting(0.25, "clips only: share of a clip's tokens that stay", ge=0, le=1)
+    sink_tokens: int = setting(4, "window only: the stream's first tokens that stay", ge=0)
+    score_pool_tokens: int = setting(
         5, "topk only: neighbouring tokens that a score is averaged over; odd", ge=1
     )
-    tar_ratio: float = _setting(
+    tar_ratio: float = setting(
         0.5, "infinipot only: share of the budget given by temporal redundancy", ge=0, le=1
     )
-    context_tokens: int = _setting(
+    context_tokens: int = setting(
         0, "newest remembered tokens that new frames attend to; 0: all on the device", ge=0
     )
-    archive: bool = _setting(
+    archive: bool = setting(
         True, "keep all frames' keys and values off the device too, where par finds them again"
     )
-    archive_host_mb: int = _setting(512, "host memory of a stream's archive, MiB", ge=16)
-    archive_disk_mb: int = _setting(
+    archive_host_mb: int = setting(512, "host memory of a stream's archive, MiB", ge=16)
+    archive_disk_mb: int = setting(
         8192, "disk of a stream's archive, MiB, where server.state_dir is set", ge=16
     )
-    archive_days: float = _setting(0.0, "days that an archive reaches back; 0: no limit", ge=0)
-    archive_storage: Literal["exact", "int8", "int4"] = _setting(
+    archive_days: float = setting(0.0, "days that an archive reaches back; 0: no limit", ge=0)
+    archive_storage: Literal["exact", "int8", "int4"] = setting(
         "exact", "how archived keys and values are stored: exact, int8, int4"
     )
-    index: Literal["auto", "exact", "faiss"] = _setting("auto", "finds pages: auto, exact, faiss")
+    index: Literal["auto", "exact", "faiss"] = setting("auto", "finds pages: auto, exact, faiss")
 
 
 class AnswerConfig(Section):
     """How answers are made."""
 
-    max_tokens: int = _setting(128, "longest answer, in tokens", ge=1)
-    temperature: float = _setting(0.0, "0 always takes the likeliest token", ge=0)
-    top_p: float = _setting(1.0, "share of probability sampled from", gt=0, le=1)
-    system_prompt: str = _setting("", "pinned before each stream; empty: the model's own")
-    max_active: int = _setting(8, "answers decoded in turn; each holds a copy of its recall", ge=1)
-    max_waiting: int = _setting(64, "questions that may wait; more are refused", ge=1)
-
-
-class StreamConfig(Section):
-    """One source of video. It has either `url` or `url_env`."""
-
-    url: str = _setting("", "file, rtsp://, http(s)://, webcam:0, /dev/videoN, screen: or test:")
-    url_env: str = _setting("", "variable that holds the url: keeps passwords out of files")
-    fps: float = _setting(0.0, "frames a second taken; 0: ingest.fps", ge=0, le=240)
-    speed: Positive | Literal["max"] = _setting(1.0, 'files only: times real time, or "max"')
-    loop: bool = _setting(False, "files only: start again at the end")
-    rtsp_transport: Literal["tcp", "udp"] = _setting("tcp", "tcp or udp")
-    open_timeout_s: float = _setting(5.0, "seconds a connection may take", gt=0)
-    read_timeout_s: float = _setting(10.0, "seconds a read may take", gt=0)
-    stall_timeout_s: float = _setting(15.0, "seconds without a frame that make it stalled", gt=0)
-
-    @model_validator(mode="after")
-    def _one_address(self) -> StreamConfig:
-        if bool(self.url) == bool(self.url_env):
-            raise ValueError("set exactly one of url and url_env")
-        return self
-
-    def address(self, environ: Mapping[str, str]) -> str:
-        """The url itself, credentials included; ConfigError where `url_env` names a variable that is not set."""
-        if self.url:
-            return self.url
-        if not environ.get(self.url_env):
-            raise ConfigError(f"url_env: the environment variable {self.url_env} is not set")
-        return environ[self.url_env]
+    max_tokens: int = setting(128, "longest answer, in tokens", ge=1)
+    temperature: float = setting(0.0, "0 always takes the likeliest token", ge=0)
+    top_p: float = setting(1.0, "share of probability sampled from", gt=0, le=1)
+    system_prompt: str = setting("", "pinned before each stream; empty: the model's own")
+    max_active: int = setting(8, "answers decoded in turn; each holds a copy of its recall", ge=1)
+    max_waiting: int = setting(64, "questions that may wait; more are refused", ge=1)
 
 
 class Config(Section):
     """All settings of a daemon."""
 
-    version: Literal[1] = _setting(1, "version of this format")
+    version: Literal[1] = setting(1, "version of this format")
     server: ServerConfig = ServerConfig()
     model: ModelConfig = ModelConfig()
     ingest: IngestConfig = IngestConfig()

@@ -11,9 +11,11 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from livevlm.config import Config, Section, StreamConfig, reason
+from livevlm.config import Config, reason
 from livevlm.errors import ConfigError
 from livevlm.layers import Path, Setting, dotted, from_environment, from_table, merge, nearest
+from livevlm.section import Section
+from livevlm.watchconfig import StreamConfig
 
 
 @dataclass(frozen=True, slots=True)

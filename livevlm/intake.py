@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from livevlm.config import Config, StreamConfig
+from livevlm.config import Config
 from livevlm.engine import EngineStream
 from livevlm.errors import ConfigError
+from livevlm.watchconfig import StreamConfig
 from streams import Mailbox, ReaderOptions, SourceOptions, StreamError, StreamReader, is_live
 
 

@@ -31,7 +31,7 @@ WRAPPED_BY = {
     "matplotlib": ["livevlm.bench.*", "livevlm.training.curves"],
     "numpy": ["*"],
     "prometheus_client": ["livevlm.metrics"],
-    "pydantic": ["livevlm.config", "livevlm.configfile"],
+    "pydantic": ["livevlm.config", "livevlm.configfile", "livevlm.section", "livevlm.watchconfig"],
     "rich": ["livevlm.cli.*", "livevlm.training.*"],
     "safetensors": ["livevlm.hf", "livevlm.models.*", "livevlm.training.*", "memory.*"],
     "tokenizers": ["livevlm.models.*", "livevlm.training.*"],

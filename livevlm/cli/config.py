@@ -11,11 +11,12 @@ from pathlib import Path
 from livevlm.cli.output import print_json
 from livevlm.cli.parsing import add_config, add_json, loaded, parser_for
 from livevlm.cli.reference import reference
-from livevlm.config import Config, Section
+from livevlm.config import Config
 from livevlm.configfile import Loaded, load_config
 from livevlm.errors import ConfigError
 from livevlm.layers import Path as KeyPath
 from livevlm.layers import dotted
+from livevlm.section import Section
 from streams.redact import redact
 
 

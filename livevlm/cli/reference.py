@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from livevlm.config import Config, Section, StreamConfig
+from livevlm.config import Config
+from livevlm.section import Section
+from livevlm.watchconfig import StreamConfig
 
 HEAD = """\
 # Configuration
 
-<!-- Made by `livevlm config docs`; a test compares. Change livevlm/config.py instead. -->
+<!-- Made by `livevlm config docs`; a test compares. Change livevlm/config.py or livevlm/watchconfig.py instead. -->
 
 A configuration is a TOML file, given with `-c FILE` or the environment variable `LIVEVLM_CONFIG`. It needs `version = 1` and
 whatever differs from the defaults; [configs/default.toml](../configs/default.toml) lists everything. A key that does not exist

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from livevlm.cli.reference import reference
-from livevlm.config import Config, Section, ServerConfig, StreamConfig
+from livevlm.config import Config, ServerConfig
 from livevlm.configfile import Loaded, load_config
 from livevlm.errors import ConfigError
 from livevlm.layers import Setting, from_flag, from_table, merge
+from livevlm.section import Section
+from livevlm.watchconfig import StreamConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs"

@@ -13,12 +13,13 @@ import pytest
 from livevlm.assembly import build_engine
 from livevlm.cli import main
 from livevlm.cli.questions import read_questions
-from livevlm.config import AnswerConfig, Config, IngestConfig
+from livevlm.config import AnswerConfig, Config
 from livevlm.errors import ConfigError
 from livevlm.messages import Answer, Question
 from livevlm.metrics import Metrics
 from livevlm.replay import STREAM, Feed, Pace, TimedQuestion, replay, stream_of
 from livevlm.toy import ToyBackbone
+from livevlm.watchconfig import IngestConfig
 from streams import Frame
 
 CONFIG = Config(ingest=IngestConfig(chunk_frames=3))
