@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from livevlm.bench.rtsp import RtspServer
 from streams.address import parse_address
+from streams.clip import Clip, encode_clip
 from streams.container import ContainerSource
 from streams.errors import (
     AuthenticationFailed,
@@ -23,7 +25,6 @@ from streams.errors import (
 )
 from streams.frame import Frame
 from streams.source import SourceOptions
-from tests.rtsp_server import Clip, RtspServer, encode_clip
 from tests.streams.http_server import web_server
 from tests.streams.pictures import many, number_of, record, until
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from livevlm.bench.rtsp import RtspServer
+from streams.clip import Clip, encode_clip
 from streams.errors import SourceNotFound, SourceStalled
 from streams.probe import probe
 from streams.source import SourceOptions
-from tests.rtsp_server import RtspServer, encode_clip
 from tests.streams.pictures import many, record
 
 
@@ -59,9 +60,10 @@ def test_the_test_pattern() -> None:
 
 def test_a_camera_that_sends_no_picture() -> None:
     """One without keyframes: data comes, and nothing can be seen."""
-    clip = encode_clip(many(60), 50, keyframe_every=60)
-    clip.pictures[:] = clip.pictures[30:]
-    clip.pictures[0] = [b"\x67\x42", b"\x68\xce", *clip.pictures[0]]
+    whole = encode_clip(many(60), 50, keyframe_every=60)
+    first, *others = whole.pictures[30:]
+    headed = (b"\x67\x42", b"\x68\xce", *first)
+    clip = Clip(whole.fps, (headed, *others), tuple(range(30)))
     with RtspServer(clip) as server, pytest.raises(SourceStalled, match="keyframes"):
         probe(server.url, seconds=0.1, options=SourceOptions(open_timeout_s=1))
 
