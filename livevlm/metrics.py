@@ -24,7 +24,7 @@ from livevlm.messages import Status, StreamStatus, Timings
 
 STAGES = ("vision", "prefill", "compress", "retrieve", "decode")
 STATUSES: tuple[Status, ...] = ("completed", "cancelled", "incomplete", "failed")
-STATES = ("connecting", "live", "stalled", "reconnecting", "ended", "failed")
+STATES = ("connecting", "live", "stalled", "reconnecting", "paused", "ended", "failed")
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from streams.errors import StreamError
 
-State = Literal["connecting", "live", "stalled", "reconnecting", "ended", "failed"]
+State = Literal["connecting", "live", "stalled", "reconnecting", "paused", "ended", "failed"]
 DROP_REASONS = ("backpressure", "before_keyframe", "corrupt")
 
 
@@ -47,6 +47,11 @@ class Journal:
         self._last_frame_utc: float | None = None
 
     @property
+    def state(self) -> State:
+        """The state noted last."""
+        return self._state
+
+    @property
     def received(self) -> int:
         """Pictures decoded so far."""
         return self._received
@@ -65,7 +70,7 @@ class Journal:
     def opened(self, *, live: bool) -> None:
         """Note the first picture of an opening; a recording that begins again was not lost before."""
         with self._lock:
-            self._reconnects += live and self._openings > 0
+            self._reconnects += live and self._openings > 0 and self._state == "reconnecting"
             self._openings += 1
             self._state = "live"
             self._error = None

@@ -22,6 +22,7 @@ from streams.errors import (
 from streams.frame import Frame
 from streams.journal import Journal, ReaderStatus
 from streams.mailbox import Mailbox
+from streams.orders import Orders
 from streams.reading import ReaderOptions
 from streams.sampler import Sampler
 
@@ -40,6 +41,10 @@ class StreamReader:
 
     A live source that is lost is opened again, for ever; stream time and frame numbers go on. A recording ends, or fails where
     opening it again would not help. `wake` is also called when it is over. Making one raises AddressUnsupported.
+
+    `pause` and `resume` may be called from any thread, as often as one likes, and wait for nothing. A paused live source is
+    closed; it is opened again as after a loss: its time goes on by what passed. A paused recording stays open where it is, and
+    goes on with the next picture and the next moment.
     """
 
     def __init__(
@@ -62,7 +67,8 @@ class StreamReader:
         self._continuity = Continuity()
         self._live = self._address.live
         self._delays: Iterator[float] = self._options.backoff.delays()
-        self._stopping = threading.Event()
+        self._orders = Orders()
+        self._commanding = threading.Lock()
         self._fresh = True
         self._last_picture_s: float | None = None
         self._pace_from: tuple[float, float] | None = None
@@ -82,14 +88,28 @@ class StreamReader:
 
         Such a thread ends by itself when its timeout is over, puts no more frames, and does not keep the process alive.
         """
-        self._stopping.set()
+        self._orders.stop()
         if self._thread.ident is not None:
             self._thread.join(timeout)
         if self._thread.is_alive():
             logger.warning("stream %s: still opening %s; left to itself", self._name, self.source)
-        if self._journal.status(live=False, backpressure=0, silent=False).state != "failed":
+        if self._journal.state != "failed":
             self._journal.enter("ended")
         return not self._thread.is_alive()
+
+    def pause(self) -> None:
+        """Rest until `resume`; nothing where it is over. At most the frame that is under way still comes."""
+        with self._commanding:
+            if self._journal.state not in ("ended", "failed"):
+                self._orders.pause()
+                self._journal.enter("paused")
+
+    def resume(self) -> None:
+        """Go on; nothing where it is not paused."""
+        with self._commanding:
+            if self._journal.state == "paused":
+                self._journal.enter("connecting")
+                self._orders.resume()
 
     def status(self) -> ReaderStatus:
         """What is known now; from any thread."""
@@ -101,15 +121,17 @@ class StreamReader:
 
     def _run(self) -> None:
         try:
-            while not self._stopping.is_set() and self._again(self._read_once()):
+            while self._orders.rest() and self._again(self._read_once()):
                 pass
         finally:
             self._wake()
 
     def _again(self, error: StreamError | None) -> bool:
         """Whether the source is to be opened again after it ended so; waits for it as long as is fit."""
-        if self._stopping.is_set():
+        if self._orders.stopping:
             return False
+        if error is None and (self._live and self._orders.leaving):
+            return True
         if error is None:
             if not self._options.loop:
                 self._journal.enter("ended")
@@ -118,6 +140,8 @@ class StreamReader:
             logger.error("stream %s: %s", self._name, error.message)
             self._journal.enter("failed", error)
             return False
+        if self._orders.leaving:
+            return True
         refused = isinstance(error, AuthenticationFailed)
         delay_s = self._options.backoff.longest() if refused else next(self._delays)
         state: Literal["connecting", "reconnecting"] = (
@@ -147,7 +171,7 @@ class StreamReader:
                 return
             gone = gone or not there
             pause_s = min(left_s, self._options.knock_s)
-            if self._stopping.wait(pause_s):
+            if self._orders.nap(pause_s):
                 return
             left_s -= pause_s
 
@@ -178,7 +202,7 @@ class StreamReader:
         return self._loss()
 
     def _loss(self) -> StreamError | None:
-        if not self._live or self._stopping.is_set():
+        if not self._live or self._orders.leaving:
             return None
         if self._stalled():
             silence = f"no picture for {self._options.stall_timeout_s:g} s, though data comes"
@@ -189,10 +213,12 @@ class StreamReader:
 
     def _keep(self, pts_s: float) -> bool:
         """Take note of a decoded picture; whether it is sampled."""
+        if not self._held():
+            return False
         now_s = self._options.monotonic()
         self._last_picture_s = now_s
         self._journal.receive(self._options.source.clock())
-        if self._fresh:
+        if self._fresh and not self._orders.leaving:
             self._fresh = False
             self._delays = self._options.backoff.delays()
             self._journal.opened(live=self._live)
@@ -202,20 +228,36 @@ class StreamReader:
     def _deliver(self, frame: Frame) -> None:
         if not self._live and self._options.speed != "max":
             frame = self._paced(frame, float(self._options.speed))
-        while not self._stopping.is_set():
+        while self._held():
             if self._mailbox.put(frame, PUT_PATIENCE_S):
                 self._journal.sample()
                 self._wake()
                 return
             if self._mailbox.closed:
-                self._stopping.set()
+                self._orders.stop()
+            if self._live and self._orders.leaving:
+                return
 
     def _paced(self, frame: Frame, speed: float) -> Frame:
         """The frame at the moment it is due, which is when it counts as captured."""
-        now_s = self._options.monotonic()
-        began_s, first_s = self._pace_from = self._pace_from or (now_s, frame.pts_s)
-        self._stopping.wait(max(0.0, began_s + (frame.pts_s - first_s) / speed - now_s))
+        while self._held():
+            now_s = self._options.monotonic()
+            began_s, first_s = self._pace_from = self._pace_from or (now_s, frame.pts_s)
+            if not self._orders.nap(began_s + (frame.pts_s - first_s) / speed - now_s):
+                break
         return replace(frame, captured_utc=self._options.source.clock())
+
+    def _held(self) -> bool:
+        """Hold a recording where it is while it is paused; False where the thread is to end."""
+        if self._live or not self._orders.leaving:
+            return not self._orders.stopping
+        began_s = self._options.monotonic()
+        go_on = self._orders.rest()
+        if self._pace_from is not None:
+            due_s, first_s = self._pace_from
+            self._pace_from = (due_s + self._options.monotonic() - began_s, first_s)
+        self._fresh = True
+        return go_on
 
     def _silent_for(self) -> float:
         """Seconds since the last picture of an opened live source, else 0."""
@@ -226,4 +268,6 @@ class StreamReader:
         return self._silent_for() > self._options.stall_timeout_s
 
     def _cancelled(self) -> bool:
-        return self._stopping.is_set() or self._stalled()
+        """Asked between packets: whether the opening is over. A recording that is paused is held, not left."""
+        orders = self._orders
+        return orders.stopping or self._stalled() or (self._live and orders.leaving)

@@ -6,136 +6,26 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
 
 import pytest
 
+from livevlm.bench.rtsp import RtspServer
 from streams.backoff import Backoff
+from streams.clip import encode_clip
 from streams.errors import (
     AddressUnsupported,
     AuthenticationFailed,
     ConnectionFailed,
     NoVideo,
 )
-from streams.frame import Frame
 from streams.mailbox import Mailbox
 from streams.reader import StreamReader
 from streams.reading import ReaderOptions
 from streams.source import SourceOptions
-from tests.rtsp_server import RtspServer, encode_clip
-from tests.streams.pictures import many, number_of, numbered, record, until
-
-CAMERA = "rtsp://admin:hunter2@cam.example/s"
-SOON = Backoff(first_s=0.01, longest_s=0.02)
-Opening = Sequence[float | Exception | Callable[[], object]]
-
-
-@dataclass
-class Scripted:
-    """A source whose openings are written down: times of pictures, errors to raise, and what else is to happen."""
-
-    openings: list[Opening]
-    live: bool = True
-    opened: int = 0
-    options: SourceOptions = field(default_factory=SourceOptions)
-
-    def __call__(self, url: str, *, name: str, options: SourceOptions) -> Scripted:
-        self.options = options
-        return self
-
-    def __enter__(self) -> Self:
-        self.opened += 1
-        if self.opened > len(self.openings):
-            until(self.options.cancelled)
-        elif self.openings[self.opened - 1] and isinstance(
-            self.openings[self.opened - 1][0], Exception
-        ):
-            raise self.openings[self.opened - 1][0]  # type: ignore[misc]
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Nothing is held open."""
-
-    def __iter__(self) -> Iterator[Frame]:
-        opening = self.openings[self.opened - 1] if self.opened <= len(self.openings) else ()
-        index = 0
-        for step in opening:
-            if self.options.cancelled():
-                return
-            if isinstance(step, Exception):
-                raise step
-            if callable(step):
-                step()
-                continue
-            if self.options.keep(step):
-                yield Frame("cam", index, step, 0.0, numbered(index))
-            index += 1
-
-
-class Clock:
-    """Time that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-    def pass_by(self, seconds: float) -> Callable[[], None]:
-        def step() -> None:
-            self.now_s += seconds
-
-        return step
-
-
-@pytest.fixture
-def readers() -> Iterator[list[StreamReader]]:
-    """Readers put in here are stopped at the end."""
-    made: list[StreamReader] = []
-    yield made
-    for reader in made:
-        reader.stop(0)
-    assert all(reader.stop(10) for reader in made)
-
-
-Make = Callable[..., tuple[StreamReader, Mailbox]]
-
-
-@pytest.fixture
-def run(readers: list[StreamReader]) -> Make:
-    """Starts a reader of a scripted source, or of any address, and gives it with its mailbox."""
-
-    def make(
-        source: Scripted | str,
-        policy: Literal["drop_oldest", "block"] = "drop_oldest",
-        /,
-        **options: object,
-    ) -> tuple[StreamReader, Mailbox]:
-        mailbox = Mailbox(1000, policy)
-        url = source if isinstance(source, str) else CAMERA if source.live else "clip.mp4"
-        known: dict[str, object] = {"fps": 1000, "backoff": SOON, "reachable": lambda address: True}
-        if isinstance(source, Scripted):
-            known["opener"] = source
-        chosen = ReaderOptions(**(known | options))  # type: ignore[arg-type]
-        reader = StreamReader(url, name="cam", mailbox=mailbox, options=chosen)
-        readers.append(reader)
-        reader.start()
-        return reader, mailbox
-
-    return make
-
-
-def state(reader: StreamReader, *states: str) -> Callable[[], bool]:
-    return lambda: reader.status().state in states
+from tests.streams.pictures import many, number_of, record, until
+from tests.streams.scripted import CAMERA, Clock, Make, Scripted, state
 
 
 def test_a_recording_is_read_to_its_end_without_loss(run: Make, tmp_path: Path) -> None:
