@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from av.packet import Packet
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from streams.address import Address
 from streams.frame import Frame
 from streams.libav import Video
+from streams.nal import KNOWN, kind_of
 from streams.source import SourceOptions
+from streams.thrift import Arrival, Thrift
 from streams.timeline import Stamper, Timeline
 
 # Some encoders refresh pictures bit by bit and never send a keyframe; after this many the picture is whole.
@@ -25,7 +31,10 @@ USUAL_FPS = 25.0
 
 
 class ContainerSource:
-    """Decodes every picture, asks `keep` by its stream time, and converts only what is kept, scaled on the way."""
+    """Decodes the pictures, asks `keep` by their stream time, and converts only what is kept, scaled on the way.
+
+    Of a live source only what a picture that is due needs is decoded (see Thrift), unless the options say otherwise.
+    """
 
     def __init__(self, address: Address, *, name: str, options: SourceOptions) -> None:
         self._address = address
@@ -58,18 +67,47 @@ class ContainerSource:
         assert self._video is not None, "a source is entered before it is read"
         stamper = Stamper()
         timeline = Timeline(live=self.live, interval_s=1 / (self._video.fps_claimed or USUAL_FPS))
-        for index, picture in enumerate(self._pictures(self._video)):
+        thrift = self._thrift(self._video)
+        for index, picture in enumerate(self._pictures(self._video, thrift)):
             stamp_s = stamper.choose(picture.time, _decoded_s(picture))
             pts_s = timeline.at(stamp_s, time.monotonic())
-            if self._options.keep(pts_s):
+            kept = self._options.keep(pts_s)
+            thrift.saw(picture.time, pts_s, kept=kept)
+            if kept:
                 image = self._convert(picture)
                 yield Frame(self._name, index, pts_s, self._options.clock(), image)
 
-    def _pictures(self, video: Video) -> Iterator[VideoFrame]:
+    def _thrift(self, video: Video) -> Thrift[Packet[Stream]]:
+        """What need not be decoded: nothing is left out of a recording, or where packets do not say what they are."""
+        exact = self._options.decode == "auto" and not self.live
+        known = video.stream.codec_context.codec.canonical_name in KNOWN
+        return Thrift(
+            "all" if exact or not known else self._options.decode,
+            due=self._options.due,
+            held=self._options.on_held,
+            skipped=partial(self._options.on_drop, "skipped"),
+        )
+
+    def _decoded(
+        self, video: Video, thrift: Thrift[Packet[Stream]]
+    ) -> Generator[VideoFrame, None, None]:
+        """The whole pictures of the packets that are decoded."""
+        codec = video.stream.codec_context.codec.canonical_name
+        try:
+            for packet in video.packets():
+                if not packet.size:  # The end: what is left in the decoder comes out.
+                    yield from video.decode(packet)
+                    continue
+                for each in thrift.admit(_arrival(packet, codec)):
+                    yield from video.decode(each, alone=thrift.alone)
+        finally:
+            thrift.close()
+
+    def _pictures(self, video: Video, thrift: Thrift[Packet[Stream]]) -> Iterator[VideoFrame]:
         """The decoded pictures from the first keyframe on: what comes before refers to pictures that were never received."""
         waited: int | None = 0
-        for packet in video.packets():
-            for picture in video.decode(packet):
+        with closing(self._decoded(video, thrift)) as pictures:
+            for picture in pictures:
                 if waited is not None and not picture.key_frame and waited < KEYFRAME_PATIENCE:
                     waited += 1
                     self._options.on_drop("before_keyframe")
@@ -88,6 +126,17 @@ class ContainerSource:
         image: npt.NDArray[np.uint8] = rgb.to_ndarray().astype(np.uint8, copy=False)
         # libav pads rows, and turning only changes strides; everyone after this may rely on plain rows.
         return np.ascontiguousarray(np.rot90(image, turns))
+
+
+def _arrival(packet: Packet[Stream], codec: str) -> Arrival[Packet[Stream]]:
+    pts, base = packet.pts, packet.time_base
+    return Arrival(
+        packet,
+        kind_of(codec, memoryview(packet), marked_key=packet.is_keyframe),
+        keyframe=packet.is_keyframe,
+        stamp_s=None if pts is None or base is None else float(pts * base),
+        size=packet.size,
+    )
 
 
 def _decoded_s(picture: VideoFrame) -> float | None:

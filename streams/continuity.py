@@ -45,6 +45,10 @@ class Continuity:
         self._pictures += 1
         return now_s
 
+    def peek(self, pts_s: float) -> float:
+        """Where `place` would put a picture of this opening, of which one was placed before."""
+        return max(self._last_s, self._base_s + pts_s)
+
     def move(self, frame: Frame) -> Frame:
         """The frame last placed, with the stream's own number and time."""
         return replace(frame, index=self._base_index + frame.index, pts_s=self._last_s)

@@ -120,10 +120,16 @@ class Video:
                 raise TimeoutError(f"nothing came for {patience_s:g} s")
             yield packet
 
-    def decode(self, packet: Packet[Stream]) -> list[VideoFrame]:
-        """The whole pictures that come out of a packet; damaged ones are counted and left out."""
+    def decode(self, packet: Packet[Stream], *, alone: bool = False) -> list[VideoFrame]:
+        """The whole pictures that come out of a packet; damaged ones are counted and left out.
+
+        alone: nothing that refers to the packet's picture is decoded after it, so it comes out now, whatever the order.
+        """
         try:
             pictures = [picture for picture in packet.decode() if isinstance(picture, VideoFrame)]
+            if alone:
+                pictures += self.stream.codec_context.decode(None)
+                self.stream.codec_context.flush_buffers()
         except (av.FFmpegError, ValueError) as error:
             self._lost(error)
             return []

@@ -11,11 +11,22 @@ from typing import Literal, Protocol, Self
 from streams.frame import Frame
 
 RtspTransport = Literal["tcp", "udp"]
+# Which packets are decoded. "auto": of a live source what pictures that are due need, of a recording all.
+Decode = Literal["auto", "all", "keyframes"]
 
 
 def keep_all(pts_s: float) -> bool:
     """Keep every picture."""
     return True
+
+
+def always_due(pts_s: float, keyframe: bool) -> bool:
+    """Decode every picture."""
+    return True
+
+
+def ignore_held() -> None:
+    """Take no notice of a packet that waits to be decoded."""
 
 
 def ignore_drop(reason: str) -> None:
@@ -34,7 +45,10 @@ class SourceOptions:
     size: (width, height) that frames are scaled to, None for their own. open_timeout_s, read_timeout_s: how long a network
     source may take to open, and to send the next packet. clock: POSIX seconds (UTC), stamps frames. keep: asked once for each
     decoded picture, in order, with its stream time in seconds; only kept ones are turned into pixels. on_drop: told why, for
-    each picture that was lost ("corrupt", "before_keyframe"). cancelled: asked between packets; True ends the iteration.
+    each picture that was lost ("corrupt", "before_keyframe") or never decoded ("skipped"). cancelled: asked between packets;
+    True ends the iteration. decode: which packets are decoded at all. due: asked whether a picture that is not yet decoded
+    would be kept, with its stream time and whether it is a keyframe; on_held: told of each packet that came but is not decoded
+    yet, a sign of life.
     """
 
     size: tuple[int, int] | None = None
@@ -45,6 +59,9 @@ class SourceOptions:
     keep: Callable[[float], bool] = keep_all
     on_drop: Callable[[str], None] = ignore_drop
     cancelled: Callable[[], bool] = never
+    decode: Decode = "auto"
+    due: Callable[[float, bool], bool] = always_due
+    on_held: Callable[[], None] = ignore_held
 
     def __post_init__(self) -> None:
         if self.size is not None and min(self.size) < 1:
@@ -55,6 +72,8 @@ class SourceOptions:
             raise ValueError("open_timeout_s and read_timeout_s must be above 0 seconds")
         if self.rtsp_transport not in ("tcp", "udp"):
             raise ValueError(f"rtsp_transport must be 'tcp' or 'udp', not {self.rtsp_transport!r}")
+        if self.decode not in ("auto", "all", "keyframes"):
+            raise ValueError(f"decode must be 'auto', 'all' or 'keyframes', not {self.decode!r}")
 
 
 class Source(Protocol):
