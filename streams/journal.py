@@ -10,14 +10,14 @@ from typing import Literal
 from streams.errors import StreamError
 
 State = Literal["connecting", "live", "stalled", "reconnecting", "paused", "ended", "failed"]
-DROP_REASONS = ("backpressure", "before_keyframe", "corrupt")
+DROP_REASONS = ("backpressure", "before_keyframe", "corrupt", "skipped")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderStatus:
     """A stream's reader at one moment.
 
-    received: pictures decoded; sampled: frames put into the mailbox; dropped: pictures lost, by reason. error_code, error: why
+    received: pictures decoded, or never to be ("skipped"); sampled: frames put into the mailbox; dropped: pictures lost, by reason. error_code, error: why
     the stream is not live now, None when all is well. last_frame_utc: POSIX seconds when the newest picture came.
     """
 
@@ -53,7 +53,7 @@ class Journal:
 
     @property
     def received(self) -> int:
-        """Pictures decoded so far."""
+        """Pictures decoded so far, or skipped."""
         return self._received
 
     @property
@@ -81,6 +81,11 @@ class Journal:
             self._received += 1
             self._last_frame_utc = utc
 
+    def hear(self, utc: float) -> None:
+        """Note that a picture came that is not decoded, or not yet."""
+        with self._lock:
+            self._last_frame_utc = utc
+
     def sample(self) -> None:
         """Note a frame put into the mailbox."""
         with self._lock:
@@ -90,6 +95,7 @@ class Journal:
         """Note a lost picture."""
         with self._lock:
             self._lost[reason] += 1
+            self._received += reason == "skipped"
 
     def status(self, *, live: bool, backpressure: int, silent: bool) -> ReaderStatus:
         """All of it; `silent` turns live into stalled."""

@@ -183,6 +183,8 @@ class StreamReader:
         options = replace(
             self._options.source,
             keep=self._keep,
+            due=self._due,
+            on_held=self._hear,
             on_drop=self._journal.lose,
             cancelled=self._cancelled,
         )
@@ -210,6 +212,18 @@ class StreamReader:
         return SourceEnded(
             f"{self.source} stopped sending; check the camera if it does not come back"
         )
+
+    def _due(self, pts_s: float, keyframe: bool) -> bool:
+        """Whether a picture that is not decoded yet would be sampled."""
+        placed_s = self._continuity.peek(pts_s)
+        if keyframe:
+            self._sampler.draw(placed_s)
+        return self._sampler.due(placed_s)
+
+    def _hear(self) -> None:
+        """Take note of a picture that came and is not decoded, or not yet."""
+        self._last_picture_s = self._options.monotonic()
+        self._journal.hear(self._options.source.clock())
 
     def _keep(self, pts_s: float) -> bool:
         """Take note of a decoded picture; whether it is sampled."""

@@ -20,7 +20,8 @@ def test_counts() -> None:
     journal.lose("other")
     status = look(journal)
     assert (status.received, status.sampled, status.last_frame_utc) == (2, 1, 6.0)
-    assert status.dropped == {"backpressure": 7, "before_keyframe": 0, "corrupt": 1, "other": 1}
+    dropped = {"backpressure": 7, "before_keyframe": 0, "corrupt": 1, "skipped": 0, "other": 1}
+    assert status.dropped == dropped
 
 
 def test_states_and_errors() -> None:

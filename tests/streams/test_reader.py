@@ -36,7 +36,7 @@ def test_a_recording_is_read_to_its_end_without_loss(run: Make, tmp_path: Path) 
     assert [number_of(frame.image) for frame in frames] == list(range(0, 50, 5))
     status = reader.status()
     assert (status.received, status.sampled, status.reconnects, status.live) == (50, 10, 0, False)
-    assert status.dropped == {"backpressure": 0, "before_keyframe": 0, "corrupt": 0}
+    assert status.dropped == {"backpressure": 0, "before_keyframe": 0, "corrupt": 0, "skipped": 0}
     assert (status.error, status.error_code) == (None, None)
 
 
