@@ -8,7 +8,7 @@ called exactly once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from livevlm.errors import LiveVLMError
@@ -212,7 +212,9 @@ class Forget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """The picture of a frame: by its number, or the one nearest to the middle of a time, inside of it."""
+    """The picture of a frame: by its number, or the one nearest to the middle of a time, inside of it; without either the
+    newest that was seen.
+    """
 
     stream: str
     frame: int | None = None
@@ -223,9 +225,21 @@ Errand = Measure | Search | Forget | Look
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TierSpan:
+    """Where along stream time a tier of memory lies. tokens: how many it holds of each of so many equally long stretches
+    between from_s and to_s (the mean over layers), where that is known.
+    """
+
+    from_s: float
+    to_s: float
+    tokens: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemorySize:
     """One stream's memory. tokens: by tier. evicted_tokens: those that left the device. from_s, to_s: what of the stream is
-    remembered, None while that is nothing. error: why it is not written to disk now, where it should be.
+    remembered, None while that is nothing. spans: where each tier that is not empty lies. error: why it is not written to disk
+    now, where it should be.
     """
 
     stream: str
@@ -238,6 +252,7 @@ class MemorySize:
     pictures: int
     from_s: float | None
     to_s: float | None
+    spans: Mapping[Tier, TierSpan] = field(default_factory=dict)
     error: str | None = None
 
 

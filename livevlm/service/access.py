@@ -6,6 +6,7 @@ header, and by the Host header where a page's own name was made to point here.
 
 from __future__ import annotations
 
+import base64
 import hmac
 import ipaddress
 from collections.abc import Callable, Sequence
@@ -16,6 +17,11 @@ from livevlm.service.address import is_loopback
 
 Headers = Callable[[str], Sequence[str]]
 OPEN_PATH = "/healthz"
+# The dashboard's files hold nothing of what was seen, and without them nobody could type a token in.
+PUBLIC, PUBLIC_PREFIX = "/", "/dashboard/"
+# A web page cannot give a websocket headers; it offers a subprotocol that is this and the token in base64url instead.
+TOKEN_PROTOCOL = "livevlm.bearer."
+PROTOCOLS = "Sec-WebSocket-Protocol"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,9 @@ class Gate:
             )
         if not self._host_allowed(headers("Host")):
             return Refusal(403, "this Host name is not ours; use the address, or set a token")
-        if not self._token_given(headers("Authorization")):
+        if path == PUBLIC or path.startswith(PUBLIC_PREFIX):
+            return None
+        if not (self._token_given(headers("Authorization")) or self._token_offered(headers)):
             return Refusal(
                 401, "a bearer token is needed: send the header Authorization: Bearer TOKEN"
             )
@@ -73,10 +81,29 @@ class Gate:
         if self.token is None:
             return True
         scheme, _, given = values[0].partition(" ") if len(values) == 1 else ("", "", "")
-        expected = self.token.encode()
-        # Header values arrive as ISO-8859-1; compared in constant time, whatever the length.
-        same = hmac.compare_digest(given.strip().encode("latin-1", "replace"), expected)
+        # Header values arrive as ISO-8859-1.
+        same = self._is_token(given.strip().encode("latin-1", "replace"))
         return same and scheme.lower() == "bearer"
+
+    def _token_offered(self, headers: Headers) -> bool:
+        """Whether the token stands, alone, among the subprotocols; never beside an Authorization header."""
+        offered = [name.strip() for value in headers(PROTOCOLS) for name in value.split(",")]
+        tokens = [name for name in offered if name.startswith(TOKEN_PROTOCOL)]
+        if len(tokens) != 1 or headers("Authorization"):
+            return False
+        return self._is_token(_from_base64url(tokens[0].removeprefix(TOKEN_PROTOCOL)))
+
+    def _is_token(self, given: bytes) -> bool:
+        """Compared in constant time, whatever the length."""
+        return self.token is not None and hmac.compare_digest(given, self.token.encode())
+
+
+def _from_base64url(text: str) -> bytes:
+    """What was written, padding left out; nothing where it is no base64url."""
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        return b""
 
 
 def _netloc(origin: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from livevlm.messages import (
+    TIER_NAMES,
     Errand,
     Forget,
     Forgotten,
@@ -14,6 +15,8 @@ from livevlm.messages import (
     MemorySize,
     Result,
     Search,
+    Tier,
+    TierSpan,
 )
 from livevlm.service.commands import MemoryClear, MemoryCommand, MemorySearch, MemoryStats
 from livevlm.service.naming import choose_stream, known_stream
@@ -76,8 +79,29 @@ def size_json(size: MemorySize) -> JsonObject:
         **counts,
         "from_s": finite(size.from_s),
         "to_s": finite(size.to_s),
+        "spans": {tier: _span_json(span) for tier, span in size.spans.items()},
         "error": size.error,
     }
+
+
+def _span_json(span: TierSpan) -> JsonObject:
+    counted: JsonObject = {"tokens": list(span.tokens)} if span.tokens else {}
+    return {"from_s": finite(span.from_s), "to_s": finite(span.to_s), **counted}
+
+
+def _read_spans(value: JsonObject) -> dict[Tier, TierSpan]:
+    found: dict[Tier, TierSpan] = {}
+    for tier in TIER_NAMES:
+        span = child(value, tier)
+        start, end, tokens = (
+            _seconds(span.get("from_s")),
+            _seconds(span.get("to_s")),
+            span.get("tokens"),
+        )
+        counts = tuple(map(_count, tokens)) if isinstance(tokens, list) else ()
+        if start is not None and end is not None:
+            found[tier] = TierSpan(from_s=start, to_s=end, tokens=counts)
+    return found
 
 
 def read_sizes(event: JsonObject) -> tuple[MemorySize, ...]:
@@ -98,6 +122,7 @@ def _read_size(value: JsonObject) -> MemorySize:
         tokens={tier: _count(count) for tier, count in child(value, "tokens").items()},
         from_s=_seconds(value.get("from_s")),
         to_s=_seconds(value.get("to_s")),
+        spans=_read_spans(child(value, "spans")),
         error=None if error is None else str(error),
         **{name: _count(value.get(name)) for name in COUNTS},
     )

@@ -1,4 +1,6 @@
-"""Pictures of what was seen, on the server's port: GET /v1/frames/STREAM/FRAME.jpg, and /v1/frames/STREAM?at=TIME."""
+"""Pictures of what was seen, on the server's port: GET /v1/frames/STREAM/FRAME.jpg, .../STREAM/newest.jpg and
+.../STREAM?at=TIME.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,10 @@ from livevlm.service.wire import FRAMES, PICTURE
 PREFIX = f"{FRAMES}/"
 JPEG = "image/jpeg"
 WAIT_S = 5.0  # how long the model's thread, which owns the pictures, is waited for
+NEWEST = "/newest.jpg"
 USAGE = (
-    f"Ask for {PREFIX}STREAM/FRAME.jpg, or for {PREFIX}STREAM?at=TIME, which is seconds of stream time or "
-    "like 2026-01-31T10:32:00Z.\n"
+    f"Ask for {PREFIX}STREAM/FRAME.jpg, for {PREFIX}STREAM{NEWEST}, or for {PREFIX}STREAM?at=TIME, which is seconds of "
+    "stream time or like 2026-01-31T10:32:00Z.\n"
 )
 
 
@@ -60,8 +63,10 @@ def _look(path: str, query: str) -> Look | None:
     picture = PICTURE.fullmatch(path)
     if picture is not None:
         return Look(stream=unquote(picture[1]), frame=int(picture[2]))
-    at = parse_qs(query).get("at")
     name = path.removeprefix(PREFIX)
+    if name.endswith(NEWEST) and name.count("/") == 1 and name != NEWEST:
+        return Look(stream=unquote(name.removesuffix(NEWEST)))
+    at = parse_qs(query).get("at")
     if at is None or not name or "/" in name:
         return None
     return Look(stream=unquote(name), time=time_range(at=at[-1]))

@@ -1,10 +1,14 @@
-"""What GET answers on the server's port: health, readiness, metrics, status. No socket here: a path in, a page out."""
+"""What GET answers on the server's port: the dashboard, health, readiness, metrics, status. No socket here: a path in, a
+page out.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from types import MappingProxyType
 
 from livevlm.messages import StreamStatus
 from livevlm.metrics import Metrics
@@ -15,16 +19,48 @@ REALTIME = ("/v1/realtime", "/realtime")
 WELL = ("live", "ended")
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
+DASHBOARD = "/dashboard/"
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+# Nothing but the dashboard's own files is run, loaded or spoken to, and no string becomes markup: what a stream is called and
+# what a model says is text. Pictures are fetched by script, with the token, and shown as blobs.
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' blob:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    )
+)
+PROTECTION = MappingProxyType(
+    {
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An HTTP answer. data: its body, where that is no text."""
+    """An HTTP answer. data: its body, where that is no text. headers: beside those that every answer has."""
 
     status: int
     text: str
     content_type: str = TEXT
     data: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Pages:
@@ -34,12 +70,15 @@ class Pages:
         self._view = view
         self._metrics = metrics
         self._clock = clock
+        self._dashboard = dashboard()
         self.stopping = False
 
     def page(self, path: str) -> Page:
         """The page at a path; 404 where there is none."""
+        if path in self._dashboard:
+            return self._dashboard[path]
         match path:
-            case "/":
+            case "/v1":
                 return Page(200, self._index())
             case "/healthz":
                 return _json(200, {"status": self._health()})
@@ -91,14 +130,26 @@ class Pages:
 
 
 PATHS = {
+    "/": "the dashboard, for browsers",
     "/healthz": "the process answers",
     "/readyz": "questions can be answered",
     "/metrics": "Prometheus metrics",
     "/v1/status": "the streams, as JSON",
-    "/v1/frames/": "pictures of what was seen: STREAM/FRAME.jpg, or STREAM?at=SECONDS",
+    "/v1/frames/": "pictures of what was seen: STREAM/FRAME.jpg, STREAM/newest.jpg, or STREAM?at=SECONDS",
     "/v1/realtime": "the websocket to ask on",
 }
 WIDTH = max(map(len, PATHS))
+
+
+def dashboard() -> dict[str, Page]:
+    """The dashboard's files by their paths: its page at /, the rest below DASHBOARD."""
+    pages: dict[str, Page] = {}
+    for file in (files("livevlm") / "dashboard").iterdir():
+        kind = TYPES.get(f".{file.name.rpartition('.')[2]}")
+        if kind is not None:
+            path = "/" if file.name == "index.html" else DASHBOARD + file.name
+            pages[path] = Page(200, file.read_text(encoding="utf-8"), kind, headers=PROTECTION)
+    return pages
 
 
 def _json(status: int, value: JsonObject) -> Page:

@@ -247,6 +247,8 @@ class Server:
         response.headers["Content-Type"] = page.content_type
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Content-Type-Options"] = "nosniff"
+        for name, value in page.headers.items():
+            response.headers[name] = value
         if page.status == 401:
             response.headers["WWW-Authenticate"] = "Bearer"
         if page.status == 405:

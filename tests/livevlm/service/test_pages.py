@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesParser
@@ -19,7 +20,7 @@ from livevlm.service.server import ServerOptions
 from tests.livevlm.service.fake_service import stream_status
 from tests.livevlm.service.serving import joined, on_loop, running
 
-PATHS = ["/", "/readyz", "/metrics", "/v1/status", "/v1/realtime", "/nowhere"]
+PATHS = ["/v1", "/readyz", "/metrics", "/v1/status", "/v1/realtime", "/nowhere"]
 
 
 @dataclass(frozen=True)
@@ -119,12 +120,14 @@ async def test_metrics_are_served_in_the_text_format() -> None:
 
 @on_loop
 async def test_the_front_page_says_what_is_where() -> None:
-    """A person who opens the address in a browser finds the way."""
+    """Who opens the address in a browser is shown the dashboard, who asks for /v1 what else there is."""
     async with running() as where:
-        answer = await request(where.address, "/?from=a+browser")
-    assert answer.status == 200
-    assert b"0.0.test" in answer.body
-    assert b"/v1/realtime" in answer.body
+        page = await request(where.address, "/?from=a+browser")
+        index = await request(where.address, "/v1")
+    assert (page.status, index.status) == (200, 200)
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert b"0.0.test" in index.body
+    assert b"/v1/realtime" in index.body
 
 
 @on_loop
@@ -179,6 +182,63 @@ async def test_a_token_is_needed_everywhere_but_for_health(path: str) -> None:
     assert all(b"s3cret" not in answer.body for answer in answers)
     assert with_token.status != 401
     assert healthy.status == 200
+
+
+@pytest.mark.parametrize(
+    ("offered", "status"),
+    [
+        ("livevlm.v1, livevlm.bearer.czNjcmV0", 101),
+        ("livevlm.bearer.czNjcmV0,livevlm.v1", 101),
+        ("livevlm.v1, livevlm.bearer.d3Jvbmc", 401),
+        ("livevlm.v1, livevlm.bearer.", 401),
+        ("livevlm.v1, livevlm.bearer.!", 401),
+        ("livevlm.v1, livevlm.bearer.czNjcmV0, livevlm.bearer.czNjcmV0", 401),
+        ("livevlm.v1", 401),
+    ],
+)
+@on_loop
+async def test_a_web_page_shows_its_token_as_a_subprotocol(offered: str, status: int) -> None:
+    """Browsers give a websocket no headers: the token comes in base64url, and is not said back."""
+    async with running(options=ServerOptions(token="s3cret")) as where:
+        reader, writer = await asyncio.open_connection(*where.address.split(":"))
+        lines = (
+            "GET /v1/realtime HTTP/1.1",
+            f"Host: {where.address}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            f"Sec-WebSocket-Protocol: {offered}",
+        )
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        writer.close()
+    assert int(head.split()[1]) == status
+    assert "bearer." not in head
+    assert ("Sec-WebSocket-Protocol: livevlm.v1" in head) == (status == 101)
+
+
+@on_loop
+async def test_the_dashboard_is_shown_without_a_token_and_trusts_nobody() -> None:
+    """Its files, all of them and nothing beside them; no script but its own, and other origins are not let in."""
+    async with running(options=ServerOptions(token="s3cret")) as where:
+        page = await request(where.address, "/")
+        named = re.findall(r'(?:src|href)="(/dashboard/[^"]+)"', page.body.decode())
+        kinds = {name: await request(where.address, name) for name in named}
+        beside = await request(where.address, "/dashboard/../pages.py")
+        foreign = await request(where.address, "/", "Origin: https://evil.example")
+    assert len(named) >= 2
+    assert {got.status for got in kinds.values()} == {200}
+    assert all(
+        got.headers["Content-Type"].startswith(("text/javascript", "text/css", "image/svg"))
+        for got in kinds.values()
+    )
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert b"<script>" not in page.body
+    assert b"style=" not in page.body
+    assert (beside.status, foreign.status) == (404, 403)
 
 
 @on_loop
