@@ -69,6 +69,7 @@ def reader_options(
             open_timeout_s=stream.open_timeout_s,
             read_timeout_s=stream.read_timeout_s,
             rtsp_transport=stream.rtsp_transport,
+            decode=stream.decode,
         ),
         stall_timeout_s=stream.stall_timeout_s,
         speed=stream.speed,

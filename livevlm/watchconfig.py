@@ -38,6 +38,9 @@ class StreamConfig(Section):
     speed: Positive | Literal["max"] = setting(1.0, 'files only: times real time, or "max"')
     loop: bool = setting(False, "files only: start again at the end")
     rtsp_transport: Literal["tcp", "udp"] = setting("tcp", "tcp or udp")
+    decode: Literal["auto", "all", "keyframes"] = setting(
+        "auto", "what is decoded: auto (live: what is needed, files: all), all, keyframes"
+    )
     open_timeout_s: float = setting(5.0, "seconds a connection may take", gt=0)
     read_timeout_s: float = setting(10.0, "seconds a read may take", gt=0)
     stall_timeout_s: float = setting(15.0, "seconds without a frame that make it stalled", gt=0)
