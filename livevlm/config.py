@@ -121,6 +121,9 @@ class MemoryConfig(Section):
     retrieval_ratio: float = setting(
         0.4, "share of the budget that a question may read", gt=0, le=1
     )
+    retrieval_floor: int = setting(
+        256, "long-term tokens that a question may read, however small the budget", ge=0
+    )
     page_choice: Literal["layer", "shared"] = setting(
         "layer",
         "whether each layer reads its own best pages, or all of them the same: layer, shared",

@@ -28,6 +28,7 @@ READING = frozenset(
     {
         "reader",
         "retrieval_ratio",
+        "retrieval_floor",
         "page_choice",
         "positions",
         "index",

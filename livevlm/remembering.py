@@ -84,6 +84,7 @@ class MemoryRecipe:
     retention: str = "vsb"
     reader: str = "par"
     retrieval_ratio: float = 0.4
+    retrieval_floor: int = 256
     page_tokens: int = 16
     score_queries: int = 32
     bucket_capacity: int = 1
@@ -166,7 +167,7 @@ class MemoryRecipe:
             pinned,
             options,
             retention=self._retention(backbone, pinned),
-            reader=self._reader(frame_tokens, budget),
+            reader=self._reader(frame_tokens, budget, own_budget(backbone, len(pinned) + exact)),
             storage=torch.device("cpu") if rekv else None,
             archive=self._archive(backbone, pinned, folder) if self.archived else None,
         )
@@ -228,12 +229,14 @@ class MemoryRecipe:
             self.overfill,
         )
 
-    def _reader(self, frame_tokens: int, budget: int) -> Reader:
+    def _reader(self, frame_tokens: int, budget: int, room: int) -> Reader:
+        """room: the long-term tokens that the model can read."""
         if self.reader == "rekv":
             return ReKV(page_tokens=frame_tokens, blocks=REKV_BLOCKS)
         if self.reader == "full":
             return ReadAll(self.page_tokens)
-        return PositionAgnosticRetrieval(int(self.retrieval_ratio * budget), self.page_tokens)
+        limit = max(int(self.retrieval_ratio * budget), min(self.retrieval_floor, room))
+        return PositionAgnosticRetrieval(limit, self.page_tokens)
 
 
 def own_budget(backbone: Backbone, besides: int) -> int:

@@ -11,6 +11,7 @@ from livevlm.errors import ConfigError
 from livevlm.remembering import RETENTIONS, MemoryRecipe, own_budget, prompt_block, proxy_queries
 from livevlm.toy import ByteCodec, ToyBackbone
 from memory import MemoryStats, Tiers
+from memory.readers.par import PositionAgnosticRetrieval
 
 
 def empty(*, timestamps: bool, budget_tokens: int = 96) -> MemoryStats:
@@ -99,6 +100,39 @@ def test_the_last_frames_alone_take_no_long_term_room_unless_it_is_given() -> No
         store = recipe.build(toy, prompt="p", frame_tokens=16, chunk_frames=4)
         assert store.tiers == Tiers(prompt=1, long=0, short=0)
         assert store.stats().device_bytes == (1 + long + (4 + 4) * 16) * per_token
+
+
+@pytest.mark.parametrize(
+    ("budget", "floor", "read"), [(1000, 256, 400), (160, 256, 256), (160, 0, 64), (0, 256, 256)]
+)
+def test_a_question_reads_the_floor_however_small_the_budget(
+    monkeypatch: pytest.MonkeyPatch, budget: int, floor: int, read: int
+) -> None:
+    """Two fifths of the budget, or the floor where that is more; also where the device holds the newest frames alone."""
+    made: list[PositionAgnosticRetrieval] = []
+
+    def build(*given: object, reader: PositionAgnosticRetrieval, **_others: object) -> None:
+        made.append(reader)
+
+    monkeypatch.setattr("livevlm.remembering.StreamMemory", build)
+    recipe = MemoryRecipe(
+        retention="vsb" if budget else "last", budget_tokens=budget, retrieval_floor=floor
+    )
+    recipe.build(ToyBackbone(), prompt="p", frame_tokens=16, chunk_frames=4)
+    assert [one.token_limit for one in made] == [read]
+
+
+def test_a_question_reads_no_more_than_the_model_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The floor ends where the model's positions do."""
+    made: list[PositionAgnosticRetrieval] = []
+    monkeypatch.setattr(
+        "livevlm.remembering.StreamMemory", lambda *_given, reader, **_others: made.append(reader)
+    )
+    monkeypatch.setattr(ToyBackbone, "max_positions", 500)
+    MemoryRecipe(budget_tokens=100).build(
+        ToyBackbone(), prompt="p", frame_tokens=16, chunk_frames=4
+    )
+    assert [one.token_limit for one in made] == [own_budget(ToyBackbone(), 1 + (8 + 4) * 16)]
 
 
 def test_the_proxy_is_the_text_between_video_and_answer_read_over_the_prompt() -> None:
