@@ -27,6 +27,7 @@ from memory.options import MemoryOptions, MemoryStats
 from memory.pages import PageTable, pooled_query
 from memory.pool import TokenPool, equally_many
 from memory.readers import Reader, Shelf
+from memory.readers.base import Choice, join, within
 from memory.recall import Recall, Tiers
 from memory.retention import Retention
 from memory.rope import Rope
@@ -131,6 +132,11 @@ class StreamMemory:
         """A view (L, N) of the frame numbers of all tokens; the prompt's mean nothing."""
         return self._pool.frames
 
+    @property
+    def times(self) -> Tensor:
+        """A view (L, N) of the stream times in seconds of all tokens; the prompt's mean nothing."""
+        return self._pool.times
+
     def stats(self) -> MemoryStats:
         """Sizes now."""
         tiers, times = self.tiers, self._pool.times[:, self._prompt :]
@@ -220,7 +226,17 @@ class StreamMemory:
         nothing from outside it.
         """
         shelf = Shelf(self._pool, self.tiers, self._pages, self._archive)
-        choice = self._reader.choose(shelf, pooled_query(queries, self._shape.kv_heads), span)
+        return self._read(
+            self._reader.choose(shelf, pooled_query(queries, self._shape.kv_heads), span)
+        )
+
+    def recent(self) -> Recall:
+        """The prompt and the short-term tier alone: what a question about now reads, with nothing searched for."""
+        shelf = Shelf(self._pool, self.tiers, self._pages)
+        short = within(shelf, shelf.short, None)
+        return self._read(join(shelf, short[:, :0], short))
+
+    def _read(self, choice: Choice) -> Recall:
         places = choice.places
         index = places.to(self._pool.keys.device)[:, None, :, None]
         index = index.expand(-1, self._shape.kv_heads, -1, self._shape.head_dim)

@@ -1,0 +1,1 @@
+"""Watches: standing questions about streams, and what becomes of them. A watch outlives whoever made it."""
