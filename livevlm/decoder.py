@@ -11,7 +11,7 @@ Works for pre-norm decoders with q/k/v/o projections and a gated mlp under the u
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import torch
@@ -113,6 +113,22 @@ class ChunkPast:
     def queries(self) -> Tensor:
         """(L, H, R, D), position-free."""
         return torch.stack([q for _, _, q in self._kept])
+
+
+class SideBySide:
+    """Chunks of several streams in one walk, one behind the other: the linear layers work on all their tokens at once, and each
+    chunk attends by its own past alone.
+    """
+
+    def __init__(self, pasts: Sequence[Past], lengths: Sequence[int]) -> None:
+        """lengths: the tokens of each past's chunk."""
+        self._pasts, self._lengths = pasts, list(lengths)
+
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Every chunk to its own past and to itself."""
+        parts = zip(*(torch.split(whole, self._lengths, 1) for whole in (q, k, v)), strict=True)
+        mixed = [past.attend(layer, *part) for past, part in zip(self._pasts, parts, strict=True)]
+        return torch.cat(mixed, dim=1)
 
 
 class AnswerPast:

@@ -1,8 +1,9 @@
-"""Engine: one unit of work at a time. A chunk of frames into a memory, or a token out of an answer.
+"""Engine: one unit of work at a time. A batch of frames into memories, or a token out of an answer.
 
-`step` is plain synchronous code that one thread calls; `submit`, `cancel`, `errand` and `streams` may be called from any
-thread. A step carries out one errand, gives one token to one answer in progress, then takes one waiting chunk of one stream,
-all in turn: so a long answer never makes ingest drop frames, and no question waits for a queue of frames.
+`step` is plain synchronous code that one thread calls; `submit`, `cancel`, `errand`, `streams`, and what adds and removes a
+stream may be called from any thread. A step carries out one errand, gives one token to one answer in progress, then takes
+one batch of waiting frames, a chunk a stream, all in turn: so a long answer never makes ingest drop frames, no question waits
+for a queue of frames, and no token for more than one batch.
 """
 
 from __future__ import annotations
@@ -12,49 +13,43 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from livevlm.answer import Answering
 from livevlm.backbone import Backbone
+from livevlm.calls import Calls
 from livevlm.errands import Desk, Errands
 from livevlm.errors import DeadlineExceeded, LiveVLMError, NoFramesYet, QueueFull, StreamNotFound
-from livevlm.ingest import StreamIngest
+from livevlm.ingest import StreamIngest, add_together
 from livevlm.keeper import restored
-from livevlm.messages import AsOf, Done, Errand, Question, Sink, Status, StreamStatus
+from livevlm.messages import Done, Errand, Question, Sink, Status, StreamStatus
 from livevlm.metrics import Metrics
 from livevlm.persistence import stream_folder
 from livevlm.reducer import make_reducer
 from livevlm.remembering import MemoryRecipe
+from livevlm.roster import EngineStream, Roster, Watched
 from livevlm.timestamps import Timestamps
 from livevlm.vision import FrameEncoder
-from memory import MemoryStats
-from streams import Frame, ReaderStatus
+from streams import Frame
+
+__all__ = ["Engine", "EngineOptions", "EngineStream"]
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class EngineStream:
-    """A stream as the engine sees it: where frames are taken from, at most so many at a time, and how its reader is doing."""
-
-    name: str
-    source: str
-    take: Callable[[int], list[Frame]]
-    status: Callable[[], ReaderStatus]
-    pending: Callable[[], int]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
-    """chunk_frames: most frames run through the model at once. tokens_per_frame: 0 is the model's own. similarity: 0 keeps
-    every token.
+    """chunk_frames: most frames of a stream run through the model at once. batch_frames: most of all streams, but that a
+    chunk is always taken whole. tokens_per_frame: 0 is the model's own. similarity: 0 keeps every token.
 
     system_prompt: empty is the model's own. max_waiting: most questions accepted and not yet
     answered. max_active: most answers decoded in turn; each holds a working copy of what it recalled.
     """
 
     chunk_frames: int = 4
+    batch_frames: int = 4
     tokens_per_frame: int = 0
     similarity: float = 0.0
     system_prompt: str = ""
@@ -97,38 +92,40 @@ class Engine:
             clock,
         )
         self._layout = backbone.codec.layout(options.system_prompt)
-        self._streams = {stream.name: stream for stream in streams}
         self._state = state
-        self._ingests = {name: self._ingest(name) for name in self._streams}
-        self._turns = deque(self._streams)
-        self._lock = (
-            threading.Lock()
-        )  # guards _waiting, _open, _cancelled and _snapshots; held for moments only
+        self._roster = Roster()
+        for stream in streams:
+            self._roster.add(self.prepare(stream))
+        self._lock = threading.Lock()  # guards _waiting, _open and _cancelled; held for moments
         self._waiting: deque[_Asked] = deque()
         self._open: set[str] = set()
         self._cancelled: set[str] = set()
-        self._snapshots = {
-            name: (ingest.as_of, ingest.memory.stats(), 0) for name, ingest in self._ingests.items()
-        }
         self._active: deque[_Asked] = deque()
         desk = Desk(
             backbone=backbone,
             layout=self._layout,
-            ingests=self._ingests,
+            roster=self._roster,
             take_in=self._take_in,
-            changed=self._look_at,
             clock=clock,
         )
         self._errands = Errands(desk, options.max_waiting)
+        self._calls = Calls()
 
-    def _ingest(self, name: str) -> StreamIngest:
-        options = self._options
+    # From any thread.
+
+    def prepare(self, stream: EngineStream) -> Watched:
+        """A stream with its memory: empty, or what the state directory holds of it. It is not watched yet: see `admit`.
+
+        This may take its time, for files are read, and holds nobody up. Only the few tokens of the prompt go through the model,
+        which that does not change. Raises ConfigError where the options fit no memory, or what is held cannot be used.
+        """
+        name, options, backbone = stream.name, self._options, self._backbone
         folder = None if self._state is None else stream_folder(self._state, name)
         reducer = make_reducer(
-            self._backbone.own_grid, tokens=options.tokens_per_frame, similarity=options.similarity
+            backbone.own_grid, tokens=options.tokens_per_frame, similarity=options.similarity
         )
         memory = options.memory.build(
-            self._backbone,
+            backbone,
             prompt=self._layout.before_video,
             frame_tokens=reducer.most,
             chunk_frames=options.chunk_frames,
@@ -136,9 +133,8 @@ class Engine:
         )
         keeper = None if folder is None else restored(name, folder / "memory", memory, self._clock)
         newest = memory.newest()
-        backbone = self._backbone
         stamped = options.memory.timestamps
-        return StreamIngest(
+        ingest = StreamIngest(
             backbone,
             memory,
             FrameEncoder(backbone, reducer, 0 if newest is None else newest.frame + 1),
@@ -147,15 +143,24 @@ class Engine:
             timestamps=Timestamps(backbone.codec, backbone.embed) if stamped else None,
             keeper=keeper,
         )
+        return Watched(stream, ingest)
 
-    # From any thread.
+    def admit(self, watched: Watched) -> Future[None]:
+        """Watch a prepared stream from now on. The future ends with StreamExists where one has its name."""
+        return self._calls.put(lambda: self._roster.add(watched))
+
+    def dismiss(self, name: str) -> Future[StreamIngest]:
+        """Watch a stream no longer: its memory is the caller's, to close or to erase. Answers that were begun go on to their
+        end; questions that wait fail (`stream_not_found`). The future ends with StreamNotFound where there is none.
+        """
+        return self._calls.put(lambda: self._dismiss(name))
 
     def submit(self, question: Question, sink: Sink) -> None:
         """Accept a question; its events go to the sink, on the model's thread, and the sink must not block.
 
         Raises StreamNotFound, QueueFull, and ValueError for an id that is in use.
         """
-        self._check_known(question.stream)
+        self._roster.get(question.stream)
         now = self._clock()
         asked = _Asked(
             question,
@@ -186,40 +191,44 @@ class Engine:
         Raises StreamNotFound and QueueFull.
         """
         if errand.stream is not None:
-            self._check_known(errand.stream)
+            self._roster.get(errand.stream)
         self._errands.put(errand, done)
-
-    def _check_known(self, name: str) -> None:
-        if name not in self._streams:
-            known = ", ".join(sorted(self._streams)) or "none"
-            raise StreamNotFound(f"no stream is called {name!r}; there are: {known}")
 
     def streams(self) -> list[StreamStatus]:
         """What is known of each stream now."""
-        with self._lock:
-            snapshots = dict(self._snapshots)
-        return [_status(stream, *snapshots[name]) for name, stream in self._streams.items()]
+        return [watched.status() for watched in self._roster]
 
     # On the model's thread.
 
     def step(self) -> bool:
         """One unit of work; False where there was none."""
+        called = self._calls.run()
         ran = self._errands.run()
         begun = self._begin_next()
         spoke = self._speak()
-        took = self._take_chunk()
-        return ran or begun or spoke or took
+        took = self._take_batch()
+        return called or ran or begun or spoke or took
 
     def close(self) -> None:
         """End every open question as cancelled, and every errand."""
+        self._calls.close()
         self._errands.close()
         with self._lock:
             waiting, self._waiting = list(self._waiting), deque()
         for asked in [*self._active, *waiting]:
             self._end(asked, "cancelled")
         self._active.clear()
-        for ingest in self._ingests.values():
-            ingest.close()
+        for watched in self._roster:
+            watched.ingest.close()
+
+    def _dismiss(self, name: str) -> StreamIngest:
+        gone = self._roster.remove(name)
+        with self._lock:
+            ended = [asked for asked in self._waiting if asked.question.stream == name]
+            self._waiting = deque(a for a in self._waiting if a.question.stream != name)
+        for asked in ended:
+            self._end(asked, "failed", StreamNotFound(f"the stream {name} was removed"))
+        return gone.ingest
 
     def _begin_next(self) -> bool:
         """Give the longest waiting question its turn, if there is room for another working copy of a recall."""
@@ -231,16 +240,17 @@ class Engine:
             return False
         turn = self._clock()
         stream = asked.question.stream
-        ingest = self._ingests[stream]
-        # "Now" is now: what has arrived is taken in before the answer, but never more than one chunk.
-        self._ingest_chunk(stream)
         try:
+            watched = self._roster.get(stream)
+            # "Now" is now: what has arrived is taken in before the answer, but never more than one chunk.
+            self._take_chunk(watched)
+            ingest = watched.ingest
             if self._is_cancelled(asked):
                 self._end(asked, "cancelled")
                 return True
             if ingest.as_of is None:
                 raise NoFramesYet(
-                    f"the stream {stream} has shown nothing yet; {_condition(self._streams[stream])}"
+                    f"the stream {stream} has shown nothing yet; {watched.condition()}"
                 )
             recalled = asked.answering.begin(
                 ingest.memory,
@@ -294,67 +304,43 @@ class Engine:
         self._metrics.answer_done(status, answer.timings, answer.answer_tokens)
         asked.sink(answer)
 
-    def _take_chunk(self) -> bool:
-        """One chunk of the next stream that has one waiting."""
-        for _ in range(len(self._turns)):
-            name = self._turns[0]
-            self._turns.rotate(-1)
-            if self._ingest_chunk(name):
-                return True
-        return False
+    def _take_batch(self) -> bool:
+        """A chunk of the stream whose turn it is, and of those after it as far as they fit; the next batch goes on there."""
+        chunks: list[tuple[Watched, list[Frame]]] = []
+        chunk, room = self._options.chunk_frames, self._options.batch_frames
+        for watched in self._roster.turns():
+            if chunks:
+                # A chunk is not cut for want of room: whoever came behind would always get the smaller part.
+                count = min(chunk, watched.stream.pending())
+                if count > room:
+                    break
+                frames = watched.stream.take(count)
+            else:
+                frames = watched.stream.take(chunk)
+            if frames:
+                chunks.append((watched, frames))
+                room -= len(frames)
+            if room <= 0:
+                break
+        if chunks:
+            self._roster.had_its_turn(chunks[-1][0].stream.name)
+            self._ingest(chunks)
+        return bool(chunks)
 
-    def _ingest_chunk(self, name: str) -> bool:
-        frames = self._streams[name].take(self._options.chunk_frames)
-        if not frames:
-            return False
-        self._ingests[name].add(frames)
-        self._metrics.frame_encoded(name, len(frames))
-        self._look_at(name)
-        return True
+    def _take_chunk(self, watched: Watched) -> bool:
+        frames = watched.stream.take(self._options.chunk_frames)
+        if frames:
+            self._ingest([(watched, frames)])
+        return bool(frames)
 
-    def _take_in(self, name: str, everything: bool) -> None:
+    def _ingest(self, chunks: Sequence[tuple[Watched, list[Frame]]]) -> None:
+        add_together([(watched.ingest, frames) for watched, frames in chunks])
+        for watched, frames in chunks:
+            self._metrics.frame_encoded(watched.stream.name, len(frames))
+            watched.look()
+
+    def _take_in(self, watched: Watched, everything: bool) -> None:
         """Ingest one waiting chunk of a stream, or all frames that wait now; not those that come meanwhile."""
-        count = self._streams[name].pending() if everything else 1
-        while count > 0 and self._ingest_chunk(name):
+        count = watched.stream.pending() if everything else 1
+        while count > 0 and self._take_chunk(watched):
             count -= self._options.chunk_frames
-
-    def _look_at(self, name: str) -> None:
-        ingest = self._ingests[name]
-        with self._lock:
-            self._snapshots[name] = (ingest.as_of, ingest.memory.stats(), ingest.frames_encoded)
-
-
-def _condition(stream: EngineStream) -> str:
-    """How a stream without frames is doing, in words."""
-    status = stream.status()
-    return status.error or f"it is {status.state}"
-
-
-def _status(
-    stream: EngineStream, as_of: AsOf | None, stats: MemoryStats, encoded: int
-) -> StreamStatus:
-    from_reader = stream.status()
-    tokens = stats.tokens
-    return StreamStatus(
-        name=stream.name,
-        source=stream.source,
-        live=from_reader.live,
-        state=from_reader.state,
-        error_code=from_reader.error_code,
-        error=from_reader.error,
-        frames_received=from_reader.received,
-        frames_encoded=encoded,
-        frames_dropped=dict(from_reader.dropped),
-        reconnects=from_reader.reconnects,
-        queue_frames=stream.pending(),
-        last_frame_utc=from_reader.last_frame_utc,
-        as_of=as_of,
-        memory_tokens={
-            "prompt": tokens.prompt,
-            "short": tokens.short,
-            "long": tokens.long,
-            "archive": tokens.archive,
-        },
-        memory_bytes=stats.device_bytes + stats.host_bytes,
-        memory_from_s=stats.from_s,
-    )

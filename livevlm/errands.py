@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -33,7 +33,9 @@ from livevlm.messages import (
     Search,
 )
 from livevlm.pictures import frame_at
+from livevlm.roster import Roster, Watched
 from livevlm.searching import pooled, search_archive
+from livevlm.spans import tier_spans
 from memory import ArchiveError, TimeSpan
 
 logger = logging.getLogger(__name__)
@@ -45,15 +47,13 @@ EVERYTHING = (-math.inf, math.inf)
 class Desk:
     """What errands are carried out with.
 
-    take_in: have one waiting chunk of a stream remembered, or all that waits. changed: say that a stream's memory is another
-    now. clock: monotonic seconds.
+    take_in: have one waiting chunk of a stream remembered, or all that waits. clock: monotonic seconds.
     """
 
     backbone: Backbone
     layout: ChatLayout
-    ingests: Mapping[str, StreamIngest]
-    take_in: Callable[[str, bool], None]
-    changed: Callable[[str], None]
+    roster: Roster
+    take_in: Callable[[Watched, bool], None]
     clock: Callable[[], float]
 
 
@@ -97,23 +97,28 @@ def _ended(errand: Errand, desk: Desk) -> Result | LiveVLMError:
 
 
 def carry_out(errand: Errand, desk: Desk) -> Result:
-    """Carry out one errand. Raises NoFramesYet, RangeNotInMemory or NotErased."""
+    """Carry out one errand. Raises NoFramesYet, RangeNotInMemory, NotErased, and StreamNotFound for one removed meanwhile."""
     match errand:
         case Measure():
-            names = tuple(desk.ingests) if errand.stream is None else (errand.stream,)
-            return Measured(memories=tuple(memory_size(name, desk.ingests[name]) for name in names))
+            asked = (
+                tuple(desk.roster) if errand.stream is None else (desk.roster.get(errand.stream),)
+            )
+            return Measured(
+                memories=tuple(memory_size(one.stream.name, one.ingest) for one in asked)
+            )
         case Search():
-            desk.take_in(errand.stream, False)
+            desk.take_in(desk.roster.get(errand.stream), False)
             return search(errand, desk)
         case Forget():
+            watched = desk.roster.get(errand.stream)
             # What arrived before the errand is erased too, also what the model has not seen yet.
-            desk.take_in(errand.stream, True)
+            desk.take_in(watched, True)
             try:
-                return forget(errand, desk.ingests[errand.stream])
+                return forget(errand, watched.ingest)
             finally:
-                desk.changed(errand.stream)
+                watched.look()
         case Look():
-            return Picture(jpeg=look(errand, desk.ingests[errand.stream]))
+            return Picture(jpeg=look(errand, desk.roster.ingest(errand.stream)))
 
 
 def memory_size(name: str, ingest: StreamIngest) -> MemorySize:
@@ -131,6 +136,7 @@ def memory_size(name: str, ingest: StreamIngest) -> MemorySize:
         pictures=0 if archive is None else archive.stats().pictures,
         from_s=stats.from_s,
         to_s=stats.to_s,
+        spans=tier_spans(ingest.memory),
         error=ingest.trouble or None,
     )
 
@@ -138,7 +144,7 @@ def memory_size(name: str, ingest: StreamIngest) -> MemorySize:
 @torch.inference_mode()
 def search(errand: Search, desk: Desk) -> Found:
     """Rank the archive's pages. Where there is none inside of the time, begin an answer, for what it would be given from."""
-    ingest, backbone = desk.ingests[errand.stream], desk.backbone
+    ingest, backbone = desk.roster.ingest(errand.stream), desk.backbone
     as_of, memory = _as_of(errand.stream, ingest), ingest.memory
     queries = question_queries(backbone, memory, backbone.codec.encode(errand.text))
     spans = search_archive(
@@ -187,6 +193,8 @@ def forget(errand: Forget, ingest: StreamIngest) -> Forgotten:
 def look(errand: Look, ingest: StreamIngest) -> bytes | None:
     """The picture of a frame, if it is kept."""
     archive, frame = ingest.memory.archive, errand.frame
+    if frame is None and errand.time is None:
+        return ingest.newest_picture()
     if archive is None:
         return None
     if errand.time is not None and ingest.as_of is not None:

@@ -5,6 +5,8 @@ LiveVLMError
 ├── ServerUnreachable    no daemon answers at that address            exit 3
 ├── ListenFailed         the address cannot be listened on            exit 3
 ├── ModelNotFound        no model under that name or path             exit 4
+├── StreamExists         a stream has that name already               exit 2
+├── TooManyStreams       as many streams as may be are watched        exit 2
 ├── StreamNotFound       no stream under that name                    exit 5
 ├── ResponseNotFound     no answer in progress under that id          exit 5
 ├── NoFramesYet          the stream has shown nothing yet             exit 6
@@ -60,6 +62,22 @@ class ModelNotFound(LiveVLMError):
     code = "model_not_found"
     kind = "not_found_error"
     exit_code = 4
+
+
+class StreamExists(LiveVLMError):
+    """A stream has that name already."""
+
+    code = "stream_exists"
+    kind = "invalid_request_error"
+    exit_code = 2
+
+
+class TooManyStreams(LiveVLMError):
+    """As many streams as may be are watched."""
+
+    code = "too_many_streams"
+    kind = "rate_limit_error"
+    exit_code = 2
 
 
 class StreamNotFound(LiveVLMError):

@@ -1,20 +1,23 @@
-"""StreamIngest: the write path of one stream, Frame -> FrameTokens -> KVBlock -> memory."""
+"""StreamIngest: the write path of one stream, Frame -> FrameTokens -> KVBlock -> memory; several streams may share a batch."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from livevlm.backbone import Backbone
-from livevlm.decoder import ChunkPast
+from livevlm.decoder import ChunkPast, SideBySide
 from livevlm.keeper import Keeper
 from livevlm.messages import AsOf
 from livevlm.resuming import Resumption
+from livevlm.shown import Shown
 from livevlm.timestamps import Timestamps
 from livevlm.tokens import FrameTokens
-from livevlm.vision import FrameEncoder, jpeg
+from livevlm.vision import FrameEncoder, jpeg, look
 from memory import KVBlock, StreamMemory, TimeSpan
 from streams import Frame
 
@@ -42,30 +45,32 @@ class StreamIngest:
         """timestamps: if given, the text of its time stands in front of each frame; the memory must have been built with
         room for it. keeper: if given, has filled the memory with what was remembered in an earlier life.
         """
-        self._backbone, self.memory, self._encoder = backbone, memory, encoder
-        self._score_queries, self._stage = score_queries, stage
+        self.backbone, self.memory, self.encoder = backbone, memory, encoder
+        self._score_queries, self.stage = score_queries, stage
         self._keeper = keeper
         self.timestamps = timestamps
         newest = memory.newest()
         self.as_of = None if newest is None else AsOf(stream_s=newest.stream_s, utc=newest.utc)
         self._resumption = Resumption(self.as_of)
         self.frames_encoded = 0
+        self._shown: Shown | None = None
 
-    @torch.inference_mode()
     def add(self, frames: Sequence[Frame]) -> None:
         """Encode, prefill and remember one chunk of frames."""
-        began = time.monotonic()
-        frames = self._resumption.shifted(frames)
-        tokens = self._encoder.encode(frames)
-        seen = time.monotonic()
-        block = prefill(
-            self._backbone,
-            self.memory,
-            tokens,
-            self._score_queries,
-            timestamps=self.timestamps,
-        )
-        filled = time.monotonic()
+        add_together([(self, frames)])
+
+    def shifted(self, frames: Sequence[Frame]) -> list[Frame]:
+        """Frames as they arrive, in the time of the stream that is remembered."""
+        return self._resumption.shifted(frames)
+
+    def chunk(self, tokens: Sequence[FrameTokens]) -> Chunk:
+        """Tokens as they are to be run through the model over this memory."""
+        return Chunk(self.memory, tokens, self._score_queries, self.timestamps)
+
+    def remember(
+        self, frames: Sequence[Frame], tokens: Sequence[FrameTokens], block: KVBlock
+    ) -> None:
+        """Take in what the model made of a chunk."""
         pictures = {}
         if self.memory.archive is not None:
             pictures = {
@@ -75,11 +80,17 @@ class StreamIngest:
             self.memory.append(block, pictures)
         else:
             self._keeper.append(self.memory, block, pictures)
-        self._stage("vision", seen - began)
-        self._stage("prefill", filled - seen)
-        self._stage("compress", time.monotonic() - filled)
         self.as_of = AsOf(stream_s=tokens[-1].pts_s, utc=tokens[-1].captured_utc)
         self.frames_encoded += len(frames)
+        number = tokens[-1].number
+        self._shown = Shown(self.as_of.stream_s, frames[-1].image, pictures.get(number))
+
+    def newest_picture(self) -> bytes | None:
+        """The JPEG of the newest frame that is remembered, with an archive or without; None where there is none."""
+        if self._shown is not None:
+            return self._shown.picture()
+        archive, newest = self.memory.archive, self.memory.newest()
+        return None if newest is None or archive is None else archive.picture(newest.frame)
 
     @torch.inference_mode()
     def forget(self, span: TimeSpan) -> None:
@@ -87,6 +98,8 @@ class StreamIngest:
 
         Raises OSError or ArchiveError where some of it may be left on disk.
         """
+        if self._shown is not None and span[0] <= self._shown.stream_s <= span[1]:
+            self._shown = None
         if self._keeper is None:
             self.memory.forget(span)
         else:
@@ -102,6 +115,53 @@ class StreamIngest:
         if self._keeper is not None:
             self._keeper.close(self.memory)
 
+    def leave(self) -> None:
+        """Nothing comes any more, and what is on disk is let go of as it is: it is to be erased."""
+        if self._keeper is not None:
+            self._keeper.leave()
+
+
+@torch.inference_mode()
+def add_together(chunks: Sequence[tuple[StreamIngest, Sequence[Frame]]]) -> None:
+    """Encode, prefill and remember one chunk of each of several streams, in one batch. All have one model; none is twice."""
+    began = time.monotonic()
+    backbone, stage = chunks[0][0].backbone, chunks[0][0].stage
+    shown = [(ingest, ingest.shifted(frames)) for ingest, frames in chunks]
+    grids = look(backbone, [frame for _, frames in shown for frame in frames])
+    parts = torch.split(grids, [len(frames) for _, frames in shown])
+    tokens = [
+        ingest.encoder.reduced(frames, part)
+        for (ingest, frames), part in zip(shown, parts, strict=True)
+    ]
+    seen = time.monotonic()
+    blocks = prefill_together(
+        backbone, [ingest.chunk(part) for (ingest, _), part in zip(shown, tokens, strict=True)]
+    )
+    filled = time.monotonic()
+    for (ingest, frames), part, block in zip(shown, tokens, blocks, strict=True):
+        ingest.remember(frames, part, block)
+    stage("vision", seen - began)
+    stage("prefill", filled - seen)
+    stage("compress", time.monotonic() - filled)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What is run through the model over one memory. With timestamps each frame begins with the text of its time, and those
+    tokens are its own.
+    """
+
+    memory: StreamMemory
+    tokens: Sequence[FrameTokens]
+    score_queries: int
+    timestamps: Timestamps | None = None
+
+    def parts(self) -> list[list[Tensor]]:
+        """The embeddings (N, hidden) of each frame, in pieces."""
+        if self.timestamps is None:
+            return [[frame.embeds] for frame in self.tokens]
+        return [[self.timestamps.embeds(frame.pts_s), frame.embeds] for frame in self.tokens]
+
 
 def prefill(
     backbone: Backbone,
@@ -111,19 +171,31 @@ def prefill(
     *,
     timestamps: Timestamps | None = None,
 ) -> KVBlock:
-    """One chunk of frames over everything that the memory holds -> their keys and values, and the last queries for scoring.
+    """One chunk of frames over everything that the memory holds -> their keys and values, and the last queries for scoring."""
+    (block,) = prefill_together(backbone, [Chunk(memory, tokens, score_queries, timestamps)])
+    return block
 
-    With timestamps each frame begins with the text of its time, and those tokens are its own.
-    """
-    past = ChunkPast(memory.context(), backbone.rope, score_queries)
-    parts = [
-        [frame.embeds] if timestamps is None else [timestamps.embeds(frame.pts_s), frame.embeds]
-        for frame in tokens
+
+def prefill_together(backbone: Backbone, chunks: Sequence[Chunk]) -> list[KVBlock]:
+    """A chunk over each of several memories, as `prefill`: linear layers are shared, but no token sees another stream's."""
+    parts = [chunk.parts() for chunk in chunks]
+    pasts = [
+        ChunkPast(chunk.memory.context(), backbone.rope, chunk.score_queries) for chunk in chunks
     ]
-    backbone.forward(torch.cat([part for frame in parts for part in frame]), past)
-    counts = torch.tensor([sum(len(part) for part in frame) for frame in parts])
+    rows = [torch.cat([part for frame in frames for part in frame]) for frames in parts]
+    lengths = [len(row) for row in rows]
+    past = pasts[0] if len(pasts) == 1 else SideBySide(pasts, lengths)
+    backbone.forward(torch.cat(rows), past)
+    return [
+        _block(one, chunk.tokens, torch.tensor([sum(map(len, frame)) for frame in frames]))
+        for one, chunk, frames in zip(pasts, chunks, parts, strict=True)
+    ]
 
-    def each(values: list[float], dtype: torch.dtype) -> torch.Tensor:
+
+def _block(past: ChunkPast, tokens: Sequence[FrameTokens], counts: Tensor) -> KVBlock:
+    """What a walk left, with each token's time and frame; counts: the tokens of each frame."""
+
+    def each(values: list[float], dtype: torch.dtype) -> Tensor:
         return torch.tensor(values, dtype=dtype).repeat_interleave(counts)
 
     return KVBlock(

@@ -50,6 +50,10 @@ class Keeper:
         except (OSError, ArchiveError) as failure:
             self._say(str(failure))
 
+    def leave(self) -> None:
+        """Let go of the files as they are."""
+        self._state.leave()
+
     def _say(self, error: str) -> None:
         if bool(error) == bool(self.error):
             return

@@ -14,6 +14,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -72,6 +73,24 @@ class StateDir:
 def stream_folder(state: Path, name: str) -> Path:
     """Where a state directory keeps a stream."""
     return state / "streams" / name
+
+
+def erase_stream(state: Path, name: str) -> bool:
+    """Delete all that a state directory keeps of a stream that nobody has open; whether there was anything.
+
+    Raises OSError where some of it may be left.
+    """
+    folder = stream_folder(state, name)
+    if not folder.exists():
+        return False
+    shutil.rmtree(folder)
+    # Without this a loss of power could bring the files back.
+    handle = os.open(folder.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    return True
 
 
 def fingerprint_of(

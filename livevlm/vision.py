@@ -1,4 +1,4 @@
-"""FrameEncoder: frames in, FrameTokens out, for one stream."""
+"""Vision: pictures through the model's tower, of any streams together; FrameEncoder makes one stream's FrameTokens of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from livevlm.backbone import Backbone
 from livevlm.reducer import TokenReducer
@@ -25,12 +26,15 @@ class FrameEncoder:
         self._backbone, self._reducer = backbone, reducer
         self._encoded = first_number
 
-    @torch.inference_mode()
     def encode(self, frames: Sequence[Frame]) -> list[FrameTokens]:
         """The frames' tokens, in order."""
-        pictures = np.stack([fit(frame.image, self._backbone.frame_size) for frame in frames])
+        return self.reduced(frames, look(self._backbone, frames))
+
+    @torch.inference_mode()
+    def reduced(self, frames: Sequence[Frame], grids: Tensor) -> list[FrameTokens]:
+        """The tokens of frames that the tower has seen, in order; `grids` (B, rows, columns, hidden) is what it saw."""
         tokens = []
-        for frame, grid in zip(frames, self._backbone.encode(pictures), strict=True):
+        for frame, grid in zip(frames, grids, strict=True):
             tokens.append(
                 FrameTokens(
                     self._encoded, frame.pts_s, frame.captured_utc, self._reducer.reduce(grid)
@@ -38,6 +42,12 @@ class FrameEncoder:
             )
             self._encoded += 1
         return tokens
+
+
+@torch.inference_mode()
+def look(backbone: Backbone, frames: Sequence[Frame]) -> Tensor:
+    """Frames through the tower in one batch -> (B, rows, columns, hidden); it does not care which stream one is from."""
+    return backbone.encode(np.stack([fit(frame.image, backbone.frame_size) for frame in frames]))
 
 
 def fit(image: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:

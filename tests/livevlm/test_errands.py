@@ -119,7 +119,7 @@ def test_searching_ranks_all_that_the_archive_holds() -> None:
     frame. The best ones are told, neighbours joined, each with its picture.
     """
     made, _ = engine()
-    memory = made._ingests["cam"].memory
+    memory = made._roster.ingest("cam").memory
     assert memory.archive is not None
     ids = torch.tensor([list(memory.archive.pages(None, memory.archive.end_number))] * 2)
     keys = memory.archive.read(ids).keys.unflatten(2, (20, 16)).mean(3)  # (L, G, 20, D)
@@ -311,7 +311,7 @@ def test_no_file_holds_what_was_forgotten(tmp_path: Path) -> None:
     rest.
     """
     made, _ = engine(state=tmp_path)
-    archive = made._ingests["cam"].memory.archive
+    archive = made._roster.ingest("cam").memory.archive
     assert archive is not None
     (first,) = archive.pages((7.0, 7.0), archive.end_number)
     page = archive.read(torch.tensor([[first], [first]]))

@@ -9,7 +9,7 @@ import torch
 
 from livevlm.backbone import Backbone
 from livevlm.decoder import ChunkPast
-from livevlm.ingest import StreamIngest, prefill
+from livevlm.ingest import Chunk, StreamIngest, prefill, prefill_together
 from livevlm.reducer import make_reducer
 from livevlm.remembering import MemoryRecipe
 from livevlm.timestamps import Timestamps, clock_text
@@ -153,3 +153,48 @@ def test_budgets_hold_when_texts_change_their_length(boundary_s: int, chunk: int
         assert memory.tiers.short == sum(seen[-4:])
     assert len(set(seen)) == 2
     assert memory.stats().device_bytes == device_bytes
+
+
+def encoded_as(model: Backbone, count: int, seed: int) -> list[FrameTokens]:
+    """Random pictures of one stream as the model sees them."""
+    encoder = FrameEncoder(model, make_reducer(model.own_grid, tokens=0, similarity=0.0))
+    return encoder.encode(frames(count, size=model.frame_size, seed=seed))
+
+
+@pytest.mark.parametrize("model", MODELS, ids=["toy", "tiny"])
+@torch.inference_mode()
+def test_chunks_side_by_side_are_as_those_alone(model: type[ToyBackbone]) -> None:
+    """Memories of different lengths, chunks of different sizes, one with timestamps: each gets the keys, values and queries
+    that it gets by itself, and none depends on what its neighbours show.
+    """
+    made = model()
+    stamps = Timestamps(made.codec, made.embed)
+    memories = []
+    for seed, held in enumerate((0, 3, 6)):
+        shown = encoded_as(made, held + 1, seed)
+        memory = MemoryRecipe(budget_tokens=96, timestamps=True).build(
+            made, prompt="p", frame_tokens=len(shown[0].embeds), chunk_frames=3
+        )
+        for token in shown[:held]:
+            memory.append(prefill(made, memory, [token], 5))
+        memories.append(memory)
+    first = [encoded_as(made, count, 10 + count) for count in (2, 1, 3)]
+    other = [first[0], encoded_as(made, 1, 99), first[2]]
+
+    def chunks(tokens: list[list[FrameTokens]]) -> list[Chunk]:
+        return [
+            Chunk(memory, part, 5, stamps if number == 2 else None)
+            for number, (memory, part) in enumerate(zip(memories, tokens, strict=True))
+        ]
+
+    together = prefill_together(made, chunks(first))
+    beside_another = prefill_together(made, chunks(other))
+    for number, (chunk, block) in enumerate(zip(chunks(first), together, strict=True)):
+        (alone,) = prefill_together(made, [chunk])
+        for part in ("keys", "values", "queries"):
+            torch.testing.assert_close(getattr(block, part), getattr(alone, part))
+            if number != 1:
+                assert torch.equal(getattr(block, part), getattr(beside_another[number], part))
+        assert block.frames.tolist() == alone.frames.tolist()
+        assert block.times.tolist() == alone.times.tolist()
+    assert not torch.equal(together[1].keys, beside_another[1].keys)

@@ -26,7 +26,7 @@ def remembered(path: Path, *names: str, count: int = 20, killed: bool = False) -
     made, _ = engine(*names, count=count, state=path)
     told = do(made, Measure(), Measured)
     if killed:
-        for ingest in made._ingests.values():
+        for ingest in (one.ingest for one in made._roster):
             assert ingest._keeper is not None
             ingest._keeper._state.leave()
     else:
