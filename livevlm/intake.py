@@ -43,7 +43,7 @@ def build_intake(
     try:
         url = stream.address(environ)
         live = is_live(url)
-        mailbox = Mailbox(config.ingest.mailbox_frames, "drop_oldest" if live else "block")
+        mailbox = Mailbox(config.ingest.mailbox_frames, "oldest" if live else "block")
         options = reader_options(stream, fps=stream.fps or config.ingest.fps, size=size)
         reader = StreamReader(url, name=name, mailbox=mailbox, options=options, wake=wake)
     except (ConfigError, StreamError) as error:

@@ -6,10 +6,11 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Literal
 
 from streams.address import parse_address
+from streams.chronicle import Chronicle
 from streams.continuity import Continuity
+from streams.drift import Drift
 from streams.errors import (
     AddressUnsupported,
     AuthenticationFailed,
@@ -20,6 +21,7 @@ from streams.errors import (
     StreamError,
 )
 from streams.frame import Frame
+from streams.gate import Gate
 from streams.journal import Journal, ReaderStatus
 from streams.mailbox import Mailbox
 from streams.orders import Orders
@@ -30,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 # How often a thread that waits for room looks whether it was told to stop.
 PUT_PATIENCE_S = 0.2
+# Unexpected errors whose traceback is logged; the same ones come back with every opening.
+TRACEBACKS = 10
 
 
 def _nothing() -> None:
@@ -63,14 +67,21 @@ class StreamReader:
         self._options = options or ReaderOptions()
         self._wake = wake
         self._sampler = Sampler(self._options.fps)
-        self._journal = Journal()
+        self._journal = Journal(
+            Chronicle(name, self._address.shown),
+            utc=self._options.source.clock,
+            monotonic=self._options.monotonic,
+        )
+        self._gate = Gate(self._options.gate, self._options.gate_longest_s)
+        self._drift = Drift()
+        self._puzzles: set[str] = set()
         self._continuity = Continuity()
         self._live = self._address.live
         self._delays: Iterator[float] = self._options.backoff.delays()
         self._orders = Orders()
         self._commanding = threading.Lock()
         self._fresh = True
-        self._last_picture_s: float | None = None
+        self._last_sign_s: float | None = None
         self._pace_from: tuple[float, float] | None = None
         self._thread = threading.Thread(target=self._run, name=f"stream-{name}", daemon=True)
 
@@ -93,31 +104,26 @@ class StreamReader:
             self._thread.join(timeout)
         if self._thread.is_alive():
             logger.warning("stream %s: still opening %s; left to itself", self._name, self.source)
-        if self._journal.state != "failed":
-            self._journal.enter("ended")
+        self._journal.tell("end")
         return not self._thread.is_alive()
 
     def pause(self) -> None:
         """Rest until `resume`; nothing where it is over. At most the frame that is under way still comes."""
         with self._commanding:
-            if self._journal.state not in ("ended", "failed"):
+            if self._journal.tell("pause"):
                 self._orders.pause()
-                self._journal.enter("paused")
 
     def resume(self) -> None:
         """Go on; nothing where it is not paused."""
         with self._commanding:
-            if self._journal.state == "paused":
-                self._journal.enter("connecting")
+            if self._journal.tell("resume"):
                 self._orders.resume()
 
     def status(self) -> ReaderStatus:
         """What is known now; from any thread."""
-        return self._journal.status(
-            live=self._live,
-            backpressure=self._mailbox.dropped,
-            silent=self._silent_for() > self._options.stall_timeout_s / 2,
-        )
+        if self._silent_for() > self._options.stall_timeout_s / 2:
+            self._journal.tell("silence")
+        return self._journal.status(self._mailbox, live=self._live, drift=self._drift.reading)
 
     def _run(self) -> None:
         try:
@@ -130,25 +136,20 @@ class StreamReader:
         """Whether the source is to be opened again after it ended so; waits for it as long as is fit."""
         if self._orders.stopping:
             return False
-        if error is None and (self._live and self._orders.leaving):
+        if self._live and self._orders.leaving:
             return True
         if error is None:
             if not self._options.loop:
-                self._journal.enter("ended")
+                self._journal.tell("end")
             return self._options.loop
         if self._is_final(error):
-            logger.error("stream %s: %s", self._name, error.message)
-            self._journal.enter("failed", error)
+            self._journal.tell("failure", error)
             return False
         if self._orders.leaving:
             return True
         refused = isinstance(error, AuthenticationFailed)
         delay_s = self._options.backoff.longest() if refused else next(self._delays)
-        state: Literal["connecting", "reconnecting"] = (
-            "reconnecting" if self._journal.openings else "connecting"
-        )
-        self._journal.enter(state, error)
-        logger.warning("stream %s: %s; opened again in %.1f s", self._name, error.message, delay_s)
+        self._journal.tell("loss", error, delay_s)
         self._await_source(delay_s)
         return True
 
@@ -159,7 +160,7 @@ class StreamReader:
             return False
         # A recording on a server may come into reach; one that broke off would begin from its start.
         passing = isinstance(error, ConnectionFailed | SourceTimedOut)
-        return not (passing and self._address.kind == "network" and not self._journal.received)
+        return not (passing and self._address.kind == "network" and not self._journal.seen)
 
     def _await_source(self, delay_s: float) -> None:
         """Wait so long, or until a source that was out of reach is there again."""
@@ -178,30 +179,41 @@ class StreamReader:
     def _read_once(self) -> StreamError | None:
         """Open the source and read it until it is over: why, or None where a recording came to its end."""
         self._fresh = True
-        self._last_picture_s = None
+        self._last_sign_s = None
         self._continuity.reopen()
+        self._gate.forget()
+        self._drift.restart()
+        self._journal.trying()
         options = replace(
             self._options.source,
             keep=self._keep,
             due=self._due,
             on_held=self._hear,
-            on_drop=self._journal.lose,
+            on_drop=self._lose,
             cancelled=self._cancelled,
         )
         try:
             with self._options.opener(self._url, name=self._name, options=options) as source:
                 self._live = source.live
-                self._last_picture_s = self._options.monotonic()
+                self._last_sign_s = self._options.monotonic()
                 for frame in source:
                     self._deliver(self._continuity.move(frame))
         except StreamError as error:
             return error
-        except (
-            Exception
-        ):  # The border where a stream ends: nothing that a source does may end the daemon.
-            logger.exception("stream %s: unexpected error", self._name)
+        except Exception as error:  # The border where a stream ends: no source may end the daemon.
+            self._log_puzzle(error)
             return StreamError(f"{self.source}: unexpected error; the log holds its traceback")
+        finally:
+            if not self._orders.stopping:
+                self._journal.settle()
         return self._loss()
+
+    def _log_puzzle(self, error: Exception) -> None:
+        """The traceback of an error that nobody thought of, once for each kind."""
+        puzzle = f"{type(error).__name__}: {error}"
+        if puzzle not in self._puzzles and len(self._puzzles) < TRACEBACKS:
+            self._puzzles.add(puzzle)
+            logger.exception("stream %s: unexpected error", self._name)
 
     def _loss(self) -> StreamError | None:
         if not self._live or self._orders.leaving:
@@ -222,34 +234,48 @@ class StreamReader:
 
     def _hear(self) -> None:
         """Take note of a picture that came and is not decoded, or not yet."""
-        self._last_picture_s = self._options.monotonic()
-        self._journal.hear(self._options.source.clock())
+        self._last_sign_s = self._options.monotonic()
+        self._journal.hear()
+
+    def _lose(self, reason: str) -> None:
+        """Take note of a picture that did not come out of the decoder."""
+        self._journal.lose(reason)
+        if reason == "before_keyframe":
+            # It will come: a stall timeout shorter than the wait for a keyframe would open the source again and again.
+            self._last_sign_s = self._options.monotonic()
 
     def _keep(self, pts_s: float) -> bool:
         """Take note of a decoded picture; whether it is sampled."""
         if not self._held():
             return False
-        now_s = self._options.monotonic()
-        self._last_picture_s = now_s
-        self._journal.receive(self._options.source.clock())
-        if self._fresh and not self._orders.leaving:
-            self._fresh = False
-            self._delays = self._options.backoff.delays()
-            self._journal.opened(live=self._live)
-            logger.info("stream %s: live from %s", self._name, self.source)
-        return self._sampler.keep(self._continuity.place(pts_s, now_s, live=self._live))
+        now_s = self._last_sign_s = self._options.monotonic()
+        placed_s = self._continuity.place(pts_s, now_s, live=self._live)
+        if self._live:
+            self._drift.note(now_s, placed_s)
+        if not self._orders.leaving:
+            if self._fresh:
+                self._fresh = False
+                self._delays = self._options.backoff.delays()
+            self._journal.tell("picture")
+        kept = self._sampler.keep(placed_s)
+        self._journal.come(kept=kept)
+        return kept
 
     def _deliver(self, frame: Frame) -> None:
+        if not self._gate.passes(frame):
+            self._journal.let_go("similar")
+            return
         if not self._live and self._options.speed != "max":
             frame = self._paced(frame, float(self._options.speed))
         while self._held():
             if self._mailbox.put(frame, PUT_PATIENCE_S):
-                self._journal.sample()
+                self._journal.hand_over()
                 self._wake()
                 return
             if self._mailbox.closed:
                 self._orders.stop()
             if self._live and self._orders.leaving:
+                self._journal.let_go("backpressure")
                 return
 
     def _paced(self, frame: Frame, speed: float) -> Frame:
@@ -270,12 +296,11 @@ class StreamReader:
         if self._pace_from is not None:
             due_s, first_s = self._pace_from
             self._pace_from = (due_s + self._options.monotonic() - began_s, first_s)
-        self._fresh = True
         return go_on
 
     def _silent_for(self) -> float:
-        """Seconds since the last picture of an opened live source, else 0."""
-        since_s = self._last_picture_s
+        """Seconds since the last sign of a picture from an opened live source, else 0."""
+        since_s = self._last_sign_s
         return 0.0 if since_s is None or not self._live else self._options.monotonic() - since_s
 
     def _stalled(self) -> bool:

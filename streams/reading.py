@@ -27,7 +27,8 @@ class ReaderOptions:
     fps: frames a second of stream time that go into the mailbox. source: how to open it; its `keep`, `on_drop` and `cancelled`
     are the reader's own. stall_timeout_s: a live source without a picture for this long is opened anew. speed: of a recording,
     as a multiple of real time, or "max" for as fast as frames are taken. loop: begin a recording again at its end. knock_s: how
-    often a lost source is looked for, without opening it, while the back-off lasts. The rest is there to be replaced in tests.
+    often a lost source is looked for, without opening it, while the back-off lasts. gate, gate_longest_s: see Gate. The rest
+    is there to be replaced in tests.
     """
 
     fps: float = 1.0
@@ -37,6 +38,8 @@ class ReaderOptions:
     speed: float | Literal["max"] = "max"
     loop: bool = False
     knock_s: float = 0.5
+    gate: float = 0.0
+    gate_longest_s: float = 10.0
     monotonic: Callable[[], float] = time.monotonic
     opener: Opener = open_source
     reachable: Callable[[Address], bool] = reachable

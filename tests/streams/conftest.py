@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 import pytest
 
-from streams.mailbox import Mailbox
+from streams.mailbox import Mailbox, Policy
 from streams.reader import StreamReader
 from streams.reading import ReaderOptions
 from tests.streams.scripted import CAMERA, SOON, Make, Scripted
@@ -29,7 +28,7 @@ def run(readers: list[StreamReader]) -> Make:
 
     def make(
         source: Scripted | str,
-        policy: Literal["drop_oldest", "block"] = "drop_oldest",
+        policy: Policy = "oldest",
         /,
         **options: object,
     ) -> tuple[StreamReader, Mailbox]:

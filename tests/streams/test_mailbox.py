@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.mailbox import Mailbox
+from streams.mailbox import Mailbox, Policy
 from tests.streams.pictures import frame, until
 
 
@@ -29,10 +29,18 @@ def test_frames_come_out_in_order_and_no_more_than_asked() -> None:
 
 def test_a_full_mailbox_of_a_live_stream_lets_the_oldest_go_and_counts_it() -> None:
     """A slow model sees what is now, not what was."""
-    mailbox = Mailbox(3, "drop_oldest")
+    mailbox = Mailbox(3, "oldest")
     assert all(mailbox.put(frame(index)) for index in range(10))
     assert mailbox.dropped == 7
     assert indices(mailbox) == [7, 8, 9]
+
+
+def test_a_full_mailbox_that_wants_the_latest_alone_is_emptied_for_it() -> None:
+    """A model that is far behind sees the present next, and nothing of what led to it."""
+    mailbox = Mailbox(3, "latest")
+    assert all(mailbox.put(frame(index)) for index in range(10))
+    assert (mailbox.dropped, mailbox.reason) == (9, "superseded")
+    assert indices(mailbox) == [9]
 
 
 def test_a_full_mailbox_of_a_recording_makes_the_putter_wait_until_there_is_room() -> None:
@@ -72,10 +80,16 @@ def test_closing_wakes_a_waiting_putter_and_keeps_what_is_inside() -> None:
     assert not mailbox.put(frame(2))
 
 
-@given(st.integers(1, 6), st.lists(st.one_of(st.just("put"), st.integers(0, 7)), max_size=80))
-def test_every_frame_is_taken_or_counted_as_dropped(capacity: int, steps: list[str | int]) -> None:
+@given(
+    st.sampled_from(["oldest", "latest"]),
+    st.integers(1, 6),
+    st.lists(st.one_of(st.just("put"), st.integers(0, 7)), max_size=80),
+)
+def test_every_frame_is_taken_or_counted_as_dropped(
+    policy: Policy, capacity: int, steps: list[str | int]
+) -> None:
     """Nothing vanishes unseen, order holds, and the bound holds at every step."""
-    mailbox = Mailbox(capacity)
+    mailbox = Mailbox(capacity, policy)
     put, taken = 0, []
     for step in steps:
         if isinstance(step, int):
@@ -84,6 +98,8 @@ def test_every_frame_is_taken_or_counted_as_dropped(capacity: int, steps: list[s
             mailbox.put(frame(put))
             put += 1
         assert len(mailbox) <= capacity
+        counts = mailbox.counts()
+        assert counts.put == counts.dropped + counts.taken + counts.waiting == put
     taken += indices(mailbox)
     assert taken == sorted(set(taken))
     assert len(taken) + mailbox.dropped == put
@@ -98,5 +114,5 @@ def test_a_mailbox_must_hold_something(capacity: int) -> None:
 
 def test_a_policy_that_is_none() -> None:
     """A misspelt policy is an error at once."""
-    with pytest.raises(ValueError, match="drop_newest"):
-        Mailbox(1, "drop_newest")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="newest"):
+        Mailbox(1, "newest")  # type: ignore[arg-type]

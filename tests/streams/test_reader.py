@@ -20,6 +20,7 @@ from streams.errors import (
     ConnectionFailed,
     NoVideo,
 )
+from streams.ledger import REASONS
 from streams.mailbox import Mailbox
 from streams.reader import StreamReader
 from streams.reading import ReaderOptions
@@ -36,7 +37,8 @@ def test_a_recording_is_read_to_its_end_without_loss(run: Make, tmp_path: Path) 
     assert [number_of(frame.image) for frame in frames] == list(range(0, 50, 5))
     status = reader.status()
     assert (status.received, status.sampled, status.reconnects, status.live) == (50, 10, 0, False)
-    assert status.dropped == {"backpressure": 0, "before_keyframe": 0, "corrupt": 0, "skipped": 0}
+    assert status.dropped == dict.fromkeys(REASONS, 0)
+    assert (status.unsampled, status.waiting, status.taken) == (40, 0, 10)
     assert (status.error, status.error_code) == (None, None)
 
 
@@ -356,7 +358,7 @@ def test_wake_is_called_for_each_frame_and_at_the_end() -> None:
 
 def test_a_full_mailbox_of_a_camera_is_counted_as_backpressure(readers: list[StreamReader]) -> None:
     """The reader never waits for a slow model: it drains the camera and drops the oldest."""
-    mailbox = Mailbox(2, "drop_oldest")
+    mailbox = Mailbox(2, "oldest")
     options = ReaderOptions(fps=1000, opener=Scripted([[float(second) for second in range(10)]]))
     reader = StreamReader(CAMERA, name="cam", mailbox=mailbox, options=options)
     readers.append(reader)
