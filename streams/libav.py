@@ -128,8 +128,7 @@ class Video:
         try:
             pictures = [picture for picture in packet.decode() if isinstance(picture, VideoFrame)]
             if alone:
-                pictures += self.stream.codec_context.decode(None)
-                self.stream.codec_context.flush_buffers()
+                pictures += self._drain(packet)
         except (av.FFmpegError, ValueError) as error:
             self._lost(error)
             return []
@@ -137,6 +136,16 @@ class Video:
         for _ in range(len(pictures) - len(whole)):
             self._options.on_drop("corrupt")
         return whole
+
+    def _drain(self, packet: Packet[Stream]) -> list[VideoFrame]:
+        """What the decoder still holds back of a packet; it begins anew after this."""
+        codec = self.stream.codec_context
+        pictures = codec.decode(None)
+        codec.flush_buffers()
+        for picture in pictures:  # Without the packet PyAV does not know what their stamps count.
+            if packet.time_base is not None:
+                picture.time_base = packet.time_base
+        return pictures
 
     def no_picture(self) -> StreamError:
         """What to raise at the end of a recording in which there was no picture to be had."""
