@@ -1,0 +1,70 @@
+// One question and its answer, as it is made.
+
+import { element, say } from "./elements.js";
+import { Evidence } from "./evidence.js";
+import { clock, count } from "./words.js";
+
+export class Answer {
+  #text = element("p", { class: "text" });
+  #facts = element("p", { class: "quiet facts" });
+  #trouble = element("p", { class: "trouble" });
+  #cancel = element("button", { type: "button", class: "plain" }, "Cancel");
+  #again = element("button", { type: "button", class: "plain", hidden: true }, "Ask again");
+  #told;
+
+  /** question: {text, stream, last}. tools: pictures, opened(items, place), looked(answer, place), cancel(answer), again(question), told(text). */
+  constructor(question, tools) {
+    this.question = question;
+    this.id = null;
+    this.over = false;
+    this.#told = tools.told;
+    this.evidence = new Evidence(tools.pictures, { opened: tools.opened, looked: (place) => tools.looked(this, place) });
+    const drop = element("button", { type: "button", class: "plain" }, "Dismiss");
+    const range = question.last ? `last ${question.last / 60} m` : "all";
+    this.root = element("li", { class: "answer", "data-status": "in_progress", "aria-busy": "true" },
+      element("h3", {}, question.text),
+      element("p", { class: "quiet" }, `${question.stream} · ${range}`),
+      this.#text, this.#trouble, this.evidence.root, this.evidence.note, this.#facts,
+      element("div", { class: "actions" }, this.#cancel, this.#again, drop));
+    this.#trouble.hidden = true;
+    this.#cancel.addEventListener("click", () => tools.cancel(this));
+    this.#again.addEventListener("click", () => tools.again(question));
+    drop.addEventListener("click", () => tools.dropped(this));
+  }
+
+  add(delta) {
+    this.#text.append(delta);
+  }
+
+  /** response: of a `response.done`. */
+  done(response) {
+    const { status, status_details: details, livevlm: extras } = response;
+    const full = (response.output[0]?.content ?? []).map((part) => part.text).join("");
+    if (full) say(this.#text, full);
+    if (status === "failed") return this.fail(details.error.message);
+    const reason = status === "incomplete" ? ` (${details.reason.replaceAll("_", " ")})` : "";
+    const { ttft_ms: first, total_ms: total } = extras.timings;
+    const parts = [`as of ${clock(extras.as_of?.stream_s ?? 0)}`, `first word after ${Math.round(first)} ms`, `all after ${Math.round(total)} ms`];
+    if (response.usage) parts.push(`${count(response.usage.input_token_details.cached_tokens)} remembered tokens read`);
+    say(this.#facts, status === "completed" ? parts.join(" · ") : `${status}${reason}`);
+    this.#end(status, full || status);
+  }
+
+  fail(message) {
+    if (this.over) return;
+    say(this.#trouble, message);
+    this.#trouble.hidden = false;
+    this.#end("failed", message);
+  }
+
+  #end(status, told) {
+    this.over = true;
+    this.root.dataset.status = status;
+    this.root.setAttribute("aria-busy", "false");
+    const focused = document.activeElement === this.#cancel;
+    this.#cancel.hidden = true;
+    this.#again.hidden = false;
+    if (focused) this.#again.focus();
+    this.#told(told);
+  }
+}
