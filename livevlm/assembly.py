@@ -60,6 +60,7 @@ def engine_options(config: Config) -> EngineOptions:
     ingest = config.ingest
     return EngineOptions(
         chunk_frames=ingest.chunk_frames,
+        batch_frames=ingest.batch_frames,
         tokens_per_frame=ingest.tokens_per_frame,
         similarity=ingest.similarity,
         system_prompt=config.answer.system_prompt,

@@ -40,6 +40,7 @@ class ServerConfig(Section):
     max_questions_per_client: int = setting(8, "questions one client may have open", ge=1)
     allow_insecure: bool = setting(False, "listen beyond this machine without a token")
     state_dir: str = setting("", "folder in which memories outlive the daemon; empty: none")
+    max_streams: int = setting(64, "streams watched at once; clients may add no more", ge=1)
 
     allowed_origins: list[str] = setting([], "web pages that may connect, as https://example.org")
 

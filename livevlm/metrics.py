@@ -82,6 +82,10 @@ class Metrics:
         """`n` frames of `stream` went into its memory."""
         self._encoded.labels(stream).inc(n)
 
+    def forget_stream(self, stream: str) -> None:
+        """`stream` is watched no longer: what is counted of it here ends."""
+        self._encoded.remove(stream)
+
     def stage(self, name: str, seconds: float) -> None:
         """A stage of the work took `seconds`."""
         self._stages.labels(name).observe(seconds)

@@ -17,7 +17,10 @@ class IngestConfig(Section):
     """How pictures become tokens."""
 
     fps: float = setting(1.0, "frames a second taken from each stream", gt=0, le=240)
-    chunk_frames: int = setting(4, "frames run through the model at once", ge=1, le=256)
+    chunk_frames: int = setting(4, "frames of a stream run through the model at once", ge=1, le=256)
+    batch_frames: int = setting(
+        4, "frames of all streams run through it at once; a chunk is always taken whole", ge=1
+    )
     tokens_per_frame: int = setting(0, "tokens a frame is reduced to; 0: the model's own", ge=0)
     reducer: Literal["pool"] = setting("pool", "how a frame's tokens are reduced: pool")
     similarity: float = setting(

@@ -238,6 +238,7 @@ def test_every_setting_reaches_its_part() -> None:
     """What the configuration says is what engine and server get; memory's settings have the same names there."""
     settings = (
         "ingest.chunk_frames=7",
+        "ingest.batch_frames=21",
         "ingest.tokens_per_frame=9",
         "ingest.similarity=0.5",
         "ingest.timestamps=true",
@@ -253,6 +254,7 @@ def test_every_setting_reaches_its_part() -> None:
     config = configuration(*settings)
     engine, server = engine_options(config), server_options(config)
     assert (engine.chunk_frames, engine.tokens_per_frame, engine.similarity) == (7, 9, 0.5)
+    assert engine.batch_frames == 21
     assert (engine.system_prompt, engine.max_waiting) == ("Be brief.", 3)
     assert engine.memory == MemoryRecipe(budget_tokens=999, index="exact", timestamps=True)
     assert (server.max_message_bytes, server.max_questions_per_client) == (2048, 2)
