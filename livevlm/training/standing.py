@@ -3,8 +3,9 @@
 To say what came after the red car, the first frame of a shot has to know what was shown right before it; to say which of
 two things came first, frames have to know how early they are; to say when, at what time. Answers alone teach this slowly:
 few questions ask for it, and each asks it of a few frames. This loss asks all frames at once, as the vision stage asks all
-tokens for what lies there: linear heads, thrown away afterwards, read it from the frame's mean state in the lower layers,
-so that the upper ones find it where a question needs it.
+tokens for what lies there: linear heads, thrown away afterwards, read it from every token's state in the lower layers. A
+question that looks for "right after the red car" then finds the very tokens that say what is there; asked of a frame's mean
+alone, tokens beside them learn it, and nothing is found (docs/log.md).
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def standings(reels: Reels) -> Standings:
 
 
 class StandingLoss(nn.Module):
-    """Heads that read a frame's standing from the mean of its tokens' states."""
+    """Heads that read a frame's standing from each of its tokens' states."""
 
     def __init__(self, hidden: int, vocabulary: int) -> None:
         super().__init__()
@@ -67,18 +68,19 @@ class StandingLoss(nn.Module):
     ) -> tuple[Tensor, dict[str, float]]:
         """states (B, S, hidden). The loss, and what share of the names before a cut is told, if there is one."""
         frames = wanted.cut.shape[1]
-        means = states[:, batch.pixels].float().unflatten(1, (frames, -1)).mean(2)  # type: ignore[no-untyped-call]
-        loss = 10 * nn.functional.smooth_l1_loss(
-            self.depth(means).squeeze(-1), wanted.depth.expand(len(means), frames)
-        )
+        tokens = states[:, batch.pixels].float().unflatten(1, (frames, -1))  # type: ignore[no-untyped-call]
+        depth = self.depth(tokens).squeeze(-1)
+        loss = 10 * nn.functional.smooth_l1_loss(depth, wanted.depth[:, None].expand_as(depth))
         figures = {}
         if wanted.cut.any():
-            said, names = self.before(means[wanted.cut]), wanted.before[wanted.cut]
+            said = self.before(tokens[wanted.cut])
+            names = wanted.before[wanted.cut].unsqueeze(1).expand_as(said)
             asked = nn.functional.binary_cross_entropy_with_logits(said, names, reduction="none")
             loss = loss + asked.sum(-1).mean()
             figures["before"] = float(((said > 0) & (names > 0)).sum() / names.sum().clamp_min(1))
         stamps = batch.ids[:, (batch.frame_of >= 0) & ~batch.pixels].unflatten(1, (frames, -1))  # type: ignore[no-untyped-call]
         if stamps.shape[-1]:
-            logs = self.stamp(means).log_softmax(-1)
-            loss = loss - logs.gather(-1, stamps).mean()
+            logs = self.stamp(tokens).log_softmax(-1)
+            sought = stamps.unsqueeze(2).expand(*logs.shape[:3], -1)
+            loss = loss - logs.gather(-1, sought).mean()
         return loss, figures | {"standing": float(loss.detach())}

@@ -61,7 +61,7 @@ def test_depth_runs_from_the_first_frame_to_the_last_of_the_longest_stream() -> 
 
 @pytest.mark.parametrize("stamped", [False, True])
 def test_the_loss_is_that_of_a_naive_loop(stamped: bool) -> None:
-    """Names behind cuts, depth of all frames, and the tokens of the times where there are any, from each frame's mean state."""
+    """Names behind cuts, depth of all frames, and the tokens of the times where there are any, from each token's state."""
     drawn = reels(stamped=stamped)
     loss, wanted, batch, states = told(drawn, vocabulary=len(tokenizer()))
     with torch.no_grad():
@@ -71,17 +71,17 @@ def test_the_loss_is_that_of_a_naive_loop(stamped: bool) -> None:
     for row in range(2):
         for frame in range(FRAMES):
             places = (batch.frame_of == frame) & batch.pixels
-            mean = states[row, places].detach().mean(0)
-            off = abs(float(loss.depth(mean) - wanted.depth[frame]))
-            depths.append(off**2 / 2 if off < 1 else off - 0.5)
-            if wanted.cut[row, frame]:
-                said = loss.before(mean)
-                sure = said.sigmoid().where(wanted.before[row, frame] > 0, 1 - said.sigmoid())
-                names.append(-float(sure.log().sum()))
-                known += int(wanted.before[row, frame].sum())
-                right += int(((said > 0) & (wanted.before[row, frame] > 0)).sum())
             ids = batch.ids[row, (batch.frame_of == frame) & ~batch.pixels]
-            stamps += [-float(loss.stamp(mean).log_softmax(-1)[one]) for one in ids]
+            for token in states[row, places].detach():
+                off = abs(float(loss.depth(token) - wanted.depth[frame]))
+                depths.append(off**2 / 2 if off < 1 else off - 0.5)
+                stamps += [-float(loss.stamp(token).log_softmax(-1)[one]) for one in ids]
+                if wanted.cut[row, frame]:
+                    said = loss.before(token)
+                    sure = said.sigmoid().where(wanted.before[row, frame] > 0, 1 - said.sigmoid())
+                    names.append(-float(sure.log().sum()))
+                    known += int(wanted.before[row, frame].sum())
+                    right += int(((said > 0) & (wanted.before[row, frame] > 0)).sum())
     expected = 10 * np.mean(depths) + np.mean(names) + (np.mean(stamps) if stamped else 0)
     assert bool(stamps) == stamped
     assert found.item() == pytest.approx(expected, rel=1e-4)
