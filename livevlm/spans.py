@@ -7,9 +7,8 @@ import torch
 from livevlm.messages import Tier, TierSpan
 from memory import StreamMemory
 
-STRETCHES = (
-    48  # in how many the long-term tier is counted: as many as can be told apart on a small screen
-)
+# In how many stretches the long-term tier is counted: as many as can be told apart on a small screen.
+MOST_STRETCHES = 48
 
 
 def tier_spans(memory: StreamMemory) -> dict[Tier, TierSpan]:
@@ -31,9 +30,10 @@ def tier_spans(memory: StreamMemory) -> dict[Tier, TierSpan]:
 
 
 def _counted(times: torch.Tensor) -> TierSpan:
-    """The span of times (L, N), and how many of them fall into each of its stretches."""
+    """The span of times (L, N), and how many of them fall into each of its stretches, which are no shorter than a frame."""
     start, end = float(times.min()), float(times.max())
-    place = ((times - start) * (STRETCHES / max(end - start, 1e-9))).long()
-    counts = torch.bincount(place.clamp(0, STRETCHES - 1).flatten(), minlength=STRETCHES)
+    stretches = min(MOST_STRETCHES, len(torch.unique(times)))
+    place = ((times - start) * (stretches / max(end - start, 1e-9))).long()
+    counts = torch.bincount(place.clamp(0, stretches - 1).flatten(), minlength=stretches)
     tokens = (counts.double() / len(times)).round().long().tolist()
     return TierSpan(from_s=start, to_s=end, tokens=tuple(tokens))

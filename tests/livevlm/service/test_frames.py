@@ -45,6 +45,16 @@ async def test_a_time_is_looked_at(at: str, time: TimeRange) -> None:
         assert where.service.errands == [Look(stream="front", time=time)]
 
 
+@on_loop
+async def test_the_newest_picture_needs_no_number() -> None:
+    """A dashboard shows what is there now; a stream's name may hold anything."""
+    async with running("a b") as where:
+        answer = await request(where.address, "/v1/frames/a%20b/newest.jpg")
+        nameless = await request(where.address, "/v1/frames//newest.jpg")
+        assert (answer.status, answer.body, nameless.status) == (200, JPEG, 404)
+        assert where.service.errands == [Look(stream="a b")]
+
+
 @pytest.mark.parametrize(
     ("path", "status", "said"),
     [
