@@ -1,6 +1,6 @@
-"""Serves a video file in a loop over RTSP with GStreamer's server, at rtsp://127.0.0.1:PORT/cam.
+"""Serves video files, one after the other in a loop, over RTSP with GStreamer's server, at rtsp://127.0.0.1:PORT/cam.
 
-Run by the system's Python, which has GStreamer's bindings:  /usr/bin/python3 tests/gst_rtsp_server.py FILE PORT
+Run by the system's Python, which has GStreamer's bindings:  /usr/bin/python3 tests/gst_rtsp_server.py FILE... PORT
 Debian: gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp gstreamer1.0-plugins-{base,good,bad,ugly} python3-gi, and for files that
 are not H.264 gstreamer1.0-libav. With `--user U --password P` it asks for them. Ctrl-C or SIGTERM ends it.
 """
@@ -54,14 +54,29 @@ def read_units(path: Path) -> list[Unit]:
     sys.exit(f"{path}: no pictures in it that GStreamer can read")
 
 
+def length_of(units: list[Unit]) -> int:
+    """How long they play, in nanoseconds."""
+    passed = units[-1].dts - units[0].dts
+    return passed + passed // max(1, len(units) - 1)
+
+
+def in_turn(films: list[list[Unit]]) -> list[Unit]:
+    """All of them as one."""
+    whole = films[0]
+    for film in films[1:]:
+        later = whole[0].dts + length_of(whole) - film[0].dts
+        for unit in film:
+            unit.pts, unit.dts = unit.pts + later, unit.dts + later
+        whole = [*whole, *film]
+    return whole
+
+
 class Feeder:
     """Pushes the pictures into one opened stream, each when it is due, round and round with time going on."""
 
     def __init__(self, source: GstApp.AppSrc, units: list[Unit]) -> None:
         self._source, self._units = source, units
-        self._length = (
-            units[-1].dts - units[0].dts + (units[-1].dts - units[0].dts) // max(1, len(units) - 1)
-        )
+        self._length = length_of(units)
         self._began, self._count = GLib.get_monotonic_time(), 0
         GLib.timeout_add(5, self._push_due)
 
@@ -107,13 +122,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, nargs="+")
     parser.add_argument("port", type=int)
     parser.add_argument("--user", default="")
     parser.add_argument("--password", default="")
     args = parser.parse_args()
     Gst.init(None)
-    units = read_units(args.file)
+    units = in_turn([read_units(path) for path in args.file])
     server, factory, feeders = GstRtspServer.RTSPServer(), GstRtspServer.RTSPMediaFactory(), []
 
     def configure(_factory: object, media: GstRtspServer.RTSPMedia) -> None:

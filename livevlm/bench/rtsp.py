@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from functools import reduce
 from types import TracebackType
 from typing import Self
 
@@ -221,7 +222,9 @@ def _cut(sock: socket.socket) -> None:
 def main(argv: Sequence[str]) -> int:
     """Serve until ended."""
     parser = argparse.ArgumentParser(prog="python -m livevlm.bench.rtsp", description=__doc__)
-    parser.add_argument("clip", help="a file with H.264 video, or a size such as 1920x1080")
+    parser.add_argument(
+        "clip", nargs="+", help="H.264 files, played in turn, or a size such as 1920x1080"
+    )
     parser.add_argument("--cameras", type=int, default=1, help="how many, /cam0, /cam1, ...")
     parser.add_argument("--port", type=int, default=0, help="0 (default): any that is free")
     parser.add_argument("--camera-fps", type=float, default=15.0, help="with a size")
@@ -241,9 +244,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _clip(options: argparse.Namespace) -> Clip:
-    size = re.fullmatch(r"(\d+)x(\d+)", options.clip)
+    size = re.fullmatch(r"(\d+)x(\d+)", options.clip[0])
     if size is None:
-        return read_clip(options.clip)
+        first, *others = (read_clip(path) for path in options.clip)
+        return reduce(Clip.then, others, first)
     return encode_scenery(
         (int(size[1]), int(size[2])),
         fps=options.camera_fps,

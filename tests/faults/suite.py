@@ -52,8 +52,8 @@ class Fault:
 
     codes: of these errors one must be told before the fault ends; without any the stream must stay open. states: as codes,
     for a state without an error. frames: so many must come before the fault ends. passing: it is over as soon as it happened,
-    and the way back begins there. jump_s: the stream time that may pass between two pictures beyond what really passed.
-    changing: the camera's pictures change their size.
+    and the way back begins there. refusal: the server is there and says no, so that the back-off lasts. jump_s: the stream
+    time that may pass between two pictures beyond what really passed. changing: the camera's pictures change their size.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Fault:
     states: frozenset[str] = frozenset()
     frames: int = 0
     passing: bool = False
+    refusal: bool = False
     jump_s: float = 0.5
     changing: bool = False
 
@@ -129,11 +130,13 @@ FAULTS = (
     Fault(
         name="unauthorized",
         begin=_cut_and(lambda proxy: proxy.answer(UNAUTHORIZED)),
+        refusal=True,
         codes=frozenset({"STREAM_AUTH"}),
     ),
     Fault(
         name="not found",
         begin=_cut_and(lambda proxy: proxy.answer(NOT_FOUND)),
+        refusal=True,
         codes=frozenset({"STREAM_NOT_FOUND"}),
     ),
     Fault(
@@ -181,8 +184,11 @@ FAULTS = (
 )
 
 
-def play(fault: Fault, rig: Rig) -> Turn:
-    """One turn: the fault begins, is noticed or sat through, ends, and pictures flow again. AssertionError where not so."""
+def play(fault: Fault, rig: Rig, *, hold_s: float = 0.0) -> Turn:
+    """One turn: the fault begins, is noticed or sat through, ends, and pictures flow again. AssertionError where not so.
+
+    hold_s: how long a fault that breaks the connection lasts beyond being noticed.
+    """
     watch = rig.watch
     for each in (watch, *rig.others):
         each.begin_anew()
@@ -192,6 +198,8 @@ def play(fault: Fault, rig: Rig) -> Turn:
     try:
         if fault.codes or fault.states:
             watch.until_seen(fault.name, fault.states, fault.codes)
+        if fault.breaks and not fault.passing:
+            time.sleep(hold_s)
         if fault.frames:
             watch.until(f"frames during {fault.name}", lambda notes: notes.frames >= fault.frames)
         codes, during = tuple(sorted(watch.codes)), watch.begin_anew()
