@@ -2,8 +2,8 @@
 
 `step` is plain synchronous code that one thread calls; `submit`, `cancel`, `errand`, `streams`, and what adds and removes a
 stream may be called from any thread. A step carries out one errand, gives one token to one answer in progress, then takes
-one batch of waiting frames, a chunk a stream, all in turn: so a long answer never makes ingest drop frames, no question waits
-for a queue of frames, and no token for more than one batch.
+one batch of waiting frames, a chunk a stream, all in turn, and evaluates one watch: so a long answer never makes ingest drop
+frames, no question waits for a queue of frames, and no token for more than one batch.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from livevlm.answer import Answering
 from livevlm.backbone import Backbone
 from livevlm.calls import Calls
+from livevlm.engineoptions import EngineOptions
 from livevlm.errands import Desk, Errands
 from livevlm.errors import DeadlineExceeded, LiveVLMError, NoFramesYet, QueueFull, StreamNotFound
 from livevlm.ingest import StreamIngest, add_together
@@ -28,34 +29,17 @@ from livevlm.messages import Done, Errand, Question, Sink, Status, StreamStatus
 from livevlm.metrics import Metrics
 from livevlm.persistence import stream_folder
 from livevlm.reducer import make_reducer
-from livevlm.remembering import MemoryRecipe
 from livevlm.roster import EngineStream, Roster, Watched
 from livevlm.timestamps import Timestamps
 from livevlm.vision import FrameEncoder
+from livevlm.watching.board import make_watches
+from livevlm.watching.orders import MakeWatch, WatchOrder, WatchResult
+from livevlm.watching.watches import Listener
 from streams import Frame
 
 __all__ = ["Engine", "EngineOptions", "EngineStream"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineOptions:
-    """chunk_frames: most frames of a stream run through the model at once. batch_frames: most of all streams, but that a
-    chunk is always taken whole. tokens_per_frame: 0 is the model's own. similarity: 0 keeps every token.
-
-    system_prompt: empty is the model's own. max_waiting: most questions accepted and not yet
-    answered. max_active: most answers decoded in turn; each holds a working copy of what it recalled.
-    """
-
-    chunk_frames: int = 4
-    batch_frames: int = 4
-    tokens_per_frame: int = 0
-    similarity: float = 0.0
-    system_prompt: str = ""
-    max_waiting: int = 64
-    max_active: int = 8
-    memory: MemoryRecipe = field(default_factory=MemoryRecipe)
 
 
 @dataclass(slots=True)
@@ -110,6 +94,9 @@ class Engine:
         )
         self._errands = Errands(desk, options.max_waiting)
         self._calls = Calls()
+        self._watches = make_watches(
+            backbone, self._layout, options.watches, counts=metrics, state=state
+        )
 
     # From any thread.
 
@@ -194,6 +181,16 @@ class Engine:
             self._roster.get(errand.stream)
         self._errands.put(errand, done)
 
+    def watch(self, order: WatchOrder) -> Future[WatchResult]:
+        """Have something done about watches. Raises StreamNotFound; the future ends with what `Watches.carry_out` raises."""
+        if isinstance(order, MakeWatch):
+            self._roster.get(order.request.stream)
+        return self._calls.put(lambda: self._watches.carry_out(order))
+
+    def listen(self, listener: Listener) -> None:
+        """Tell what watches find, on the model's thread, to one that must not block; before the first step."""
+        self._watches.listen(listener)
+
     def streams(self) -> list[StreamStatus]:
         """What is known of each stream now."""
         return [watched.status() for watched in self._roster]
@@ -207,7 +204,8 @@ class Engine:
         begun = self._begin_next()
         spoke = self._speak()
         took = self._take_batch()
-        return called or ran or begun or spoke or took
+        looked = self._watches.step(self._roster.ingest, busy=bool(self._active))
+        return called or ran or begun or spoke or took or looked
 
     def close(self) -> None:
         """End every open question as cancelled, and every errand."""
@@ -338,6 +336,7 @@ class Engine:
         for watched, frames in chunks:
             self._metrics.frame_encoded(watched.stream.name, len(frames))
             watched.look()
+            self._watches.saw(watched.stream.name)
 
     def _take_in(self, watched: Watched, everything: bool) -> None:
         """Ingest one waiting chunk of a stream, or all frames that wait now; not those that come meanwhile."""

@@ -2,11 +2,15 @@
 
 LiveVLMError
 ├── ConfigError          a configuration that cannot be used          exit 2
+│   └── SettingError     one setting that was given over the wire     exit 2
 ├── ServerUnreachable    no daemon answers at that address            exit 3
 ├── ListenFailed         the address cannot be listened on            exit 3
 ├── ModelNotFound        no model under that name or path             exit 4
 ├── StreamExists         a stream has that name already               exit 2
 ├── TooManyStreams       as many streams as may be are watched        exit 2
+├── WatchExists          a watch has that name already                exit 2
+├── TooManyWatches       there are as many watches as may be          exit 2
+├── WatchNotFound        no watch under that id or name               exit 5
 ├── StreamNotFound       no stream under that name                    exit 5
 ├── ResponseNotFound     no answer in progress under that id          exit 5
 ├── NoFramesYet          the stream has shown nothing yet             exit 6
@@ -40,6 +44,14 @@ class ConfigError(LiveVLMError):
     code = "invalid_value"
     kind = "invalid_request_error"
     exit_code = 2
+
+
+class SettingError(ConfigError):
+    """A setting, given over the wire, that cannot be used. `param` names it."""
+
+    def __init__(self, message: str, *, param: str) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class ServerUnreachable(LiveVLMError):
@@ -78,6 +90,30 @@ class TooManyStreams(LiveVLMError):
     code = "too_many_streams"
     kind = "rate_limit_error"
     exit_code = 2
+
+
+class WatchExists(LiveVLMError):
+    """A watch has that name already."""
+
+    code = "watch_exists"
+    kind = "invalid_request_error"
+    exit_code = 2
+
+
+class TooManyWatches(LiveVLMError):
+    """There are as many watches as there may be."""
+
+    code = "too_many_watches"
+    kind = "rate_limit_error"
+    exit_code = 2
+
+
+class WatchNotFound(LiveVLMError):
+    """No watch under that id or name."""
+
+    code = "watch_not_found"
+    kind = "not_found_error"
+    exit_code = 5
 
 
 class StreamNotFound(LiveVLMError):

@@ -54,6 +54,7 @@ class StreamIngest:
         self._resumption = Resumption(self.as_of)
         self.frames_encoded = 0
         self._shown: Shown | None = None
+        self.newest: FrameTokens | None = None  # what watches look at; its pixels are gone
 
     def add(self, frames: Sequence[Frame]) -> None:
         """Encode, prefill and remember one chunk of frames."""
@@ -82,6 +83,7 @@ class StreamIngest:
             self._keeper.append(self.memory, block, pictures)
         self.as_of = AsOf(stream_s=tokens[-1].pts_s, utc=tokens[-1].captured_utc)
         self.frames_encoded += len(frames)
+        self.newest = tokens[-1]
         number = tokens[-1].number
         self._shown = Shown(self.as_of.stream_s, frames[-1].image, pictures.get(number))
 
@@ -99,7 +101,7 @@ class StreamIngest:
         Raises OSError or ArchiveError where some of it may be left on disk.
         """
         if self._shown is not None and span[0] <= self._shown.stream_s <= span[1]:
-            self._shown = None
+            self._shown = self.newest = None
         if self._keeper is None:
             self.memory.forget(span)
         else:

@@ -30,7 +30,7 @@ WRAPPED_BY = {
     "huggingface_hub": ["livevlm.models", "livevlm.models.*"],
     "matplotlib": ["livevlm.bench.*", "livevlm.training.curves"],
     "numpy": ["*"],
-    "prometheus_client": ["livevlm.metrics"],
+    "prometheus_client": ["livevlm.metrics", "livevlm.streammetrics"],
     "pydantic": ["livevlm.config", "livevlm.configfile", "livevlm.section", "livevlm.watchconfig"],
     "rich": ["livevlm.cli.*", "livevlm.training.*"],
     "safetensors": ["livevlm.hf", "livevlm.models.*", "livevlm.training.*", "memory.*"],
@@ -38,6 +38,7 @@ WRAPPED_BY = {
     "tomllib": ["livevlm.configfile"],
     "torch": ["memory.*", "livevlm.*"],
     "transformers": ["livevlm.hf", "livevlm.models", "livevlm.models.*", "livevlm.training.*"],
+    "urllib3": ["livevlm.watching.webhook"],
     "websockets": ["livevlm.service.server", "livevlm.client"],
 }
 

@@ -18,8 +18,8 @@ SAYS = re.compile(
 def question_for(condition: str) -> str:
     """The question that a condition is asked as.
 
-    A question stays as it is: "is the door open?". "there is a cat" becomes "is there a cat?", any other clause "is it so that a
-    red car stops?", and a thing, "a red star", "is there a red star in view?".
+    A question stays as it is: "is the door open?". "there is a cat" becomes "is there a cat?", any other clause "is it so
+    that a red car stops?", and a thing, "a red star", "is there a red star in view?".
     """
     said = " ".join(condition.split())
     if said.endswith("?"):

@@ -1,0 +1,28 @@
+"""EngineOptions: the engine's settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from livevlm.remembering import MemoryRecipe
+from livevlm.watching.watches import WatchOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """chunk_frames: most frames of a stream run through the model at once. batch_frames: most of all streams, but that a
+    chunk is always taken whole. tokens_per_frame: 0 is the model's own. similarity: 0 keeps every token.
+
+    system_prompt: empty is the model's own. max_waiting: most questions accepted and not yet
+    answered. max_active: most answers decoded in turn; each holds a working copy of what it recalled.
+    """
+
+    chunk_frames: int = 4
+    batch_frames: int = 4
+    tokens_per_frame: int = 0
+    similarity: float = 0.0
+    system_prompt: str = ""
+    max_waiting: int = 64
+    max_active: int = 8
+    memory: MemoryRecipe = field(default_factory=MemoryRecipe)
+    watches: WatchOptions = field(default_factory=WatchOptions)
