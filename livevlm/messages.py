@@ -159,7 +159,14 @@ Sink = Callable[[AnswerEvent], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamStatus:
-    """What the daemon knows of one stream at one moment. `source` holds no credentials."""
+    """What the daemon knows of one stream at one moment. `source` holds no credentials.
+
+    state: see streams/life.py; since_utc: when it was entered, POSIX seconds. next_try_s: seconds until a lost source is opened
+    again, None where that is not waited for. Every picture that came is accounted for: frames_received = frames_unsampled +
+    frames_encoded + all of frames_dropped + frames_waiting, of which queue_frames are in the queue to the model. drift_s:
+    seconds that stream time has run ahead of arrival since the opening, below 0 behind; drift_s_per_hour: the same for an
+    hour.
+    """
 
     name: str
     source: str
@@ -177,6 +184,12 @@ class StreamStatus:
     memory_tokens: dict[str, int]
     memory_bytes: int
     memory_from_s: float | None
+    since_utc: float | None = None
+    next_try_s: float | None = None
+    frames_unsampled: int = 0
+    frames_waiting: int = 0
+    drift_s: float | None = None
+    drift_s_per_hour: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

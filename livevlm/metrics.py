@@ -7,6 +7,7 @@ thread; what is known of the streams is asked for when somebody reads.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client import (
@@ -17,14 +18,13 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client.core import Metric
 
 from livevlm.messages import Status, StreamStatus, Timings
+from livevlm.streammetrics import StreamCollector
 
 STAGES = ("vision", "prefill", "compress", "retrieve", "decode")
 STATUSES: tuple[Status, ...] = ("completed", "cancelled", "incomplete", "failed")
-STATES = ("connecting", "live", "stalled", "reconnecting", "paused", "ended", "failed")
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -33,7 +33,9 @@ class Metrics:
 
     content_type = "text/plain; version=0.0.4; charset=utf-8"
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        """clock: POSIX seconds."""
+        self._clock = clock
         self._registry = _Registry()
         ProcessCollector(registry=self._registry)
         self._build = self._gauge(
@@ -64,6 +66,19 @@ class Metrics:
         self._slow = self._counter(
             "ws_slow_consumer_closes", "Sessions closed because they read too slowly."
         )
+        self._watched = self._histogram(
+            "watch_evaluation_duration_seconds", "Time that an evaluation of a watch took."
+        )
+        self._watches = {
+            name: self._counter(name, text)
+            for name, text in (
+                ("watch_evaluations", "Times a watch's condition was looked at."),
+                ("watch_skipped", "Times it was not, because the stream looked as before."),
+                ("watch_triggers", "Times a watch was triggered."),
+                ("webhook_deliveries", "Webhook posts that were taken."),
+                ("webhook_failures", "Webhook posts that were given up."),
+            )
+        }
         for stage in STAGES:
             self._stages.labels(stage)
         for status in STATUSES:
@@ -76,7 +91,7 @@ class Metrics:
 
     def observe_streams(self, streams: Callable[[], Sequence[StreamStatus]]) -> None:
         """Read the streams' gauges from `streams`, from now on at every scrape. To be called once."""
-        self._registry.register(_StreamCollector(streams))
+        self._registry.register(StreamCollector(streams, self._clock))
 
     def frame_encoded(self, stream: str, n: int = 1) -> None:
         """`n` frames of `stream` went into its memory."""
@@ -118,6 +133,23 @@ class Metrics:
         """A websocket session is being closed because it did not read what it was sent."""
         self._slow.inc()
 
+    def watch_evaluated(self, seconds: float) -> None:
+        """A watch's condition was looked at, which took `seconds`."""
+        self._watches["watch_evaluations"].inc()
+        self._watched.observe(seconds)
+
+    def watch_skipped(self) -> None:
+        """A watch's condition was not looked at: its stream looks as it did."""
+        self._watches["watch_skipped"].inc()
+
+    def watch_triggered(self) -> None:
+        """A watch was triggered."""
+        self._watches["watch_triggers"].inc()
+
+    def webhook_done(self, delivered: bool) -> None:
+        """A webhook post was taken, or given up."""
+        self._watches["webhook_deliveries" if delivered else "webhook_failures"].inc()
+
     def render(self) -> bytes:
         """Everything, in the text format that `content_type` names."""
         return generate_latest(self._registry)
@@ -140,95 +172,3 @@ class _Registry(CollectorRegistry):
         for metric in super().collect():
             metric.samples = [one for one in metric.samples if not one.name.endswith("_created")]
             yield metric
-
-
-class _StreamCollector(Collector):
-    """The streams' own numbers, taken from one snapshot per scrape."""
-
-    def __init__(self, streams: Callable[[], Sequence[StreamStatus]]) -> None:
-        self._streams = streams
-
-    def describe(self) -> list[Metric]:
-        """Nothing: registering must not ask the streams."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        """One family after the other, as the text format wants it."""
-        streams = list(self._streams())
-        for name, text, value in COUNTERS:
-            counter = CounterMetricFamily(f"livevlm_stream_{name}", text, labels=("stream",))
-            for status in streams:
-                counter.add_metric((status.name,), value(status))
-            yield counter
-        for name, text, reading in GAUGES:
-            gauge = GaugeMetricFamily(f"livevlm_{name}", text, labels=("stream",))
-            for status in streams:
-                number = reading(status)
-                if number is not None:
-                    gauge.add_metric((status.name,), number)
-            yield gauge
-        yield _dropped(streams)
-        yield _states(streams)
-        yield _tiers(streams)
-
-
-def _dropped(streams: Sequence[StreamStatus]) -> Metric:
-    family = CounterMetricFamily(
-        "livevlm_stream_frames_dropped", "Frames left out, by reason.", labels=("stream", "reason")
-    )
-    for status in streams:
-        for reason, count in status.frames_dropped.items():
-            family.add_metric((status.name, reason), count)
-    return family
-
-
-def _states(streams: Sequence[StreamStatus]) -> Metric:
-    family = GaugeMetricFamily(
-        "livevlm_stream_state", "1 for the state a stream is in.", labels=("stream", "state")
-    )
-    for status in streams:
-        for state in dict.fromkeys((*STATES, status.state)):
-            family.add_metric((status.name, state), float(state == status.state))
-    return family
-
-
-def _tiers(streams: Sequence[StreamStatus]) -> Metric:
-    family = GaugeMetricFamily(
-        "livevlm_memory_tokens", "Tokens remembered, by tier.", labels=("stream", "tier")
-    )
-    for status in streams:
-        for tier, tokens in status.memory_tokens.items():
-            family.add_metric((status.name, tier), tokens)
-    return family
-
-
-def _lag(status: StreamStatus) -> float | None:
-    if status.last_frame_utc is None or status.as_of is None:
-        return None
-    return max(0.0, status.last_frame_utc - status.as_of.utc)
-
-
-def _span(status: StreamStatus) -> float | None:
-    if status.memory_from_s is None or status.as_of is None:
-        return None
-    return max(0.0, status.as_of.stream_s - status.memory_from_s)
-
-
-Reading = Callable[[StreamStatus], float | None]
-
-COUNTERS: tuple[tuple[str, str, Callable[[StreamStatus], float]], ...] = (
-    ("frames_received", "Frames decoded.", lambda status: status.frames_received),
-    ("reconnects", "Times a lost source was opened again.", lambda status: status.reconnects),
-)
-GAUGES: tuple[tuple[str, str, Reading], ...] = (
-    ("stream_up", "1 while frames arrive.", lambda status: float(status.state == "live")),
-    (
-        "stream_last_frame_timestamp_seconds",
-        "When the newest frame arrived, as POSIX time.",
-        lambda status: status.last_frame_utc,
-    ),
-    ("ingest_lag_seconds", "From the newest frame remembered to the newest that arrived.", _lag),
-    ("ingest_queue_frames", "Frames waiting for the model.", lambda status: status.queue_frames),
-    ("memory_bytes", "Bytes that a stream's memory takes.", lambda status: status.memory_bytes),
-    ("memory_span_seconds", "Stream time between the oldest and the newest memory.", _span),
-)

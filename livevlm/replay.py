@@ -69,6 +69,7 @@ class Feed:
             error=None,
             received=self._given,
             sampled=self._given,
+            taken=self._given,
             dropped={},
             reconnects=0,
             last_frame_utc=None if self._last is None else self._last.captured_utc,

@@ -134,4 +134,11 @@ def _status(stream: EngineStream, known: Snapshot) -> StreamStatus:
         },
         memory_bytes=stats.device_bytes + stats.host_bytes,
         memory_from_s=stats.from_s,
+        since_utc=from_reader.since_utc,
+        next_try_s=from_reader.next_try_s,
+        frames_unsampled=from_reader.unsampled,
+        # Those that were taken and are not in memory yet wait, too.
+        frames_waiting=from_reader.waiting + from_reader.taken - known.frames_encoded,
+        drift_s=from_reader.drift.ahead_s,
+        drift_s_per_hour=from_reader.drift.per_hour_s,
     )

@@ -149,14 +149,20 @@ def status_json(status: StreamStatus) -> JsonObject:
         "source": status.source,
         "live": status.live,
         "state": status.state,
+        "since_utc": utc_text(status.since_utc),
         "error_code": status.error_code,
         "error": status.error,
+        "next_try_s": finite(status.next_try_s, 3),
         "frames_received": status.frames_received,
+        "frames_unsampled": status.frames_unsampled,
         "frames_encoded": status.frames_encoded,
         "frames_dropped": dict(status.frames_dropped),
+        "frames_waiting": status.frames_waiting,
         "reconnects": status.reconnects,
         "queue_frames": status.queue_frames,
         "last_frame_utc": utc_text(status.last_frame_utc),
+        "drift_s": finite(status.drift_s, 3),
+        "drift_s_per_hour": finite(status.drift_s_per_hour, 3),
         "as_of": as_of_json(status.as_of),
         "memory_tokens": dict(status.memory_tokens),
         "memory_bytes": status.memory_bytes,
@@ -166,7 +172,6 @@ def status_json(status: StreamStatus) -> JsonObject:
 
 def read_status(value: JsonObject) -> StreamStatus:
     """The reverse of `status_json`. Fields that a newer daemon adds are ignored, missing ones are empty."""
-    last, since = value.get("last_frame_utc"), value.get("memory_from_s")
     return StreamStatus(
         name=str(value.get("name", "")),
         source=str(value.get("source", "")),
@@ -179,11 +184,17 @@ def read_status(value: JsonObject) -> StreamStatus:
         frames_dropped=_counts(value.get("frames_dropped")),
         reconnects=int(_number(value.get("reconnects"))),
         queue_frames=int(_number(value.get("queue_frames"))),
-        last_frame_utc=None if last is None else _moment(last),
+        last_frame_utc=_moment_or_none(value.get("last_frame_utc")),
         as_of=read_as_of(value.get("as_of")),
         memory_tokens=_counts(value.get("memory_tokens")),
         memory_bytes=int(_number(value.get("memory_bytes"))),
-        memory_from_s=None if since is None else _number(since),
+        memory_from_s=_number_or_none(value.get("memory_from_s")),
+        since_utc=_moment_or_none(value.get("since_utc")),
+        next_try_s=_number_or_none(value.get("next_try_s")),
+        frames_unsampled=int(_number(value.get("frames_unsampled"))),
+        frames_waiting=int(_number(value.get("frames_waiting"))),
+        drift_s=_number_or_none(value.get("drift_s")),
+        drift_s_per_hour=_number_or_none(value.get("drift_s_per_hour")),
     )
 
 
@@ -213,6 +224,14 @@ def _text(value: Json) -> str | None:
 
 def _moment(value: Json) -> float:
     return posix_seconds(value) if isinstance(value, str) else 0.0
+
+
+def _number_or_none(value: Json) -> float | None:
+    return None if value is None else _number(value)
+
+
+def _moment_or_none(value: Json) -> float | None:
+    return None if value is None else _moment(value)
 
 
 def _counts(value: Json) -> dict[str, int]:

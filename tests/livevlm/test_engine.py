@@ -43,7 +43,7 @@ class Camera:
     def status(self) -> ReaderStatus:
         return ReaderStatus(
             state="connecting", error_code=None, error=None, received=len(self.taken), sampled=len(self.taken), dropped={},
-            reconnects=0, last_frame_utc=None, live=True,
+            reconnects=0, last_frame_utc=None, live=True, taken=len(self.taken),
         )  # fmt: skip
 
     def stream(self, name: str) -> EngineStream:

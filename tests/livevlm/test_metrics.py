@@ -10,11 +10,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from livevlm.messages import StreamStatus, Timings
-from livevlm.metrics import STATES, STATUSES, Metrics
+from livevlm.metrics import STATUSES, Metrics
+from streams.life import STATES
 from tests.livevlm.service.fake_service import stream_status
 
 COUNTERS = {
     "livevlm_stream_frames_received_total",
+    "livevlm_stream_frames_unsampled_total",
     "livevlm_stream_frames_encoded_total",
     "livevlm_stream_frames_dropped_total",
     "livevlm_stream_reconnects_total",
@@ -27,6 +29,11 @@ GAUGES = {
     "livevlm_stream_up",
     "livevlm_stream_state",
     "livevlm_stream_last_frame_timestamp_seconds",
+    "livevlm_stream_last_frame_age_seconds",
+    "livevlm_stream_state_timestamp_seconds",
+    "livevlm_stream_frames_waiting",
+    "livevlm_stream_drift_seconds",
+    "livevlm_stream_drift_seconds_per_hour",
     "livevlm_ingest_lag_seconds",
     "livevlm_ingest_queue_frames",
     "livevlm_memory_tokens",
@@ -47,7 +54,7 @@ LABELS = {"stream", "state", "reason", "stage", "status", "tier", "version", "mo
 
 def used() -> Metrics:
     """Metrics to which everything has happened once."""
-    metrics = Metrics()
+    metrics = Metrics(clock=lambda: 1_790_000_020.0)
     metrics.describe_build(version="0.1.0", model="bundled")
     metrics.observe_streams(
         lambda: [stream_status("front"), stream_status("back", state="stalled")]
@@ -111,11 +118,17 @@ def test_names_follow_the_rules_and_every_family_is_explained() -> None:
         ("livevlm_stream_up", {"stream": "back"}, 0),
         ("livevlm_stream_state", {"stream": "back", "state": "stalled"}, 1),
         ("livevlm_stream_state", {"stream": "back", "state": "live"}, 0),
-        ("livevlm_stream_frames_received_total", {"stream": "front"}, 100),
+        ("livevlm_stream_frames_received_total", {"stream": "front"}, 1500),
+        ("livevlm_stream_frames_unsampled_total", {"stream": "front"}, 100),
+        ("livevlm_stream_frames_waiting", {"stream": "front"}, 3),
+        ("livevlm_stream_state_timestamp_seconds", {"stream": "front"}, 1_789_999_912.5),
+        ("livevlm_stream_drift_seconds", {"stream": "front"}, -0.25),
+        ("livevlm_stream_drift_seconds_per_hour", {"stream": "front"}, -1.5),
         ("livevlm_stream_frames_encoded_total", {"stream": "front"}, 4),
         ("livevlm_stream_frames_dropped_total", {"stream": "front", "reason": "backpressure"}, 7),
         ("livevlm_stream_reconnects_total", {"stream": "front"}, 2),
         ("livevlm_stream_last_frame_timestamp_seconds", {"stream": "front"}, 1_790_000_013.0),
+        ("livevlm_stream_last_frame_age_seconds", {"stream": "front"}, 7.0),
         ("livevlm_ingest_lag_seconds", {"stream": "front"}, 0.5),
         ("livevlm_ingest_queue_frames", {"stream": "front"}, 3),
         ("livevlm_memory_tokens", {"stream": "front", "tier": "long"}, 4096),

@@ -37,6 +37,7 @@ from livevlm.messages import (
     Sink,
     Status,
     StreamStatus,
+    TierSpan,
     Timings,
 )
 
@@ -53,9 +54,9 @@ def stream_status(name: str, **changes: object) -> StreamStatus:
         "state": "live",
         "error_code": None,
         "error": None,
-        "frames_received": 100,
+        "frames_received": 1500,
         "frames_encoded": 90,
-        "frames_dropped": {"backpressure": 7, "rate": 3},
+        "frames_dropped": {"backpressure": 7, "skipped": 1300},
         "reconnects": 2,
         "queue_frames": 3,
         "last_frame_utc": AS_OF.utc + 0.5,
@@ -63,6 +64,11 @@ def stream_status(name: str, **changes: object) -> StreamStatus:
         "memory_tokens": {"short": 128, "long": 4096},
         "memory_bytes": 1 << 20,
         "memory_from_s": 2.5,
+        "since_utc": AS_OF.utc - 100,
+        "frames_unsampled": 100,
+        "frames_waiting": 3,
+        "drift_s": -0.25,
+        "drift_s_per_hour": -1.5,
     }
     return StreamStatus(**{**fields, **changes})  # type: ignore[arg-type]
 
@@ -94,6 +100,11 @@ def memory_size(name: str) -> MemorySize:
         pictures=1024,
         from_s=2.5,
         to_s=12.5,
+        spans={
+            "short": TierSpan(from_s=11.5, to_s=12.5),
+            "long": TierSpan(from_s=2.5, to_s=10.5, tokens=(1024, 1024, 2048)),
+            "archive": TierSpan(from_s=2.5, to_s=12.5),
+        },
     )
 
 
@@ -113,7 +124,7 @@ def carried_out(errand: Errand, names: Sequence[str]) -> Result | LiveVLMError:
         case Forget():
             return Forgotten(stream=errand.stream, device_tokens=320, archive_tokens=960, frames=60)
         case Look():
-            return Picture(jpeg=JPEG if errand.frame == 4 or errand.time is not None else None)
+            return Picture(jpeg=JPEG if errand.frame in (4, None) else None)
 
 
 class FakeService:

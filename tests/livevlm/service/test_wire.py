@@ -67,6 +67,12 @@ STATUSES = st.builds(
     memory_tokens=st.dictionaries(TEXTS, COUNTS, max_size=3),
     memory_bytes=COUNTS,
     memory_from_s=st.none() | SECONDS,
+    since_utc=st.none() | MOMENTS,
+    next_try_s=st.none() | SECONDS,
+    frames_unsampled=COUNTS,
+    frames_waiting=COUNTS,
+    drift_s=st.none() | SECONDS,
+    drift_s_per_hour=st.none() | SECONDS,
 )
 RANGES = (
     st.builds(TimeRange, last_s=st.floats(0.001, 1e9))
