@@ -81,6 +81,7 @@ class StreamReader:
         self._orders = Orders()
         self._commanding = threading.Lock()
         self._fresh = True
+        self._gone = False
         self._last_sign_s: float | None = None
         self._pace_from: tuple[float, float] | None = None
         self._thread = threading.Thread(target=self._run, name=f"stream-{name}", daemon=True)
@@ -147,8 +148,10 @@ class StreamReader:
             return False
         if self._orders.leaving:
             return True
-        refused = isinstance(error, AuthenticationFailed)
-        delay_s = self._options.backoff.longest() if refused else next(self._delays)
+        # The first try says what is wrong; while nobody answers the door, more of them would only be in the way of the one
+        # that counts: one that hangs could outlast the camera's return.
+        rest = self._gone or isinstance(error, AuthenticationFailed)
+        delay_s = self._options.backoff.longest() if rest else next(self._delays)
         self._journal.tell("loss", error, delay_s)
         self._await_source(delay_s)
         return True
@@ -164,13 +167,13 @@ class StreamReader:
 
     def _await_source(self, delay_s: float) -> None:
         """Wait so long, or until a source that was out of reach is there again."""
-        gone, left_s = False, delay_s
+        left_s = delay_s
         while left_s > 0:
             there = self._options.reachable(self._address)
-            if there and gone:
+            returned, self._gone = there and self._gone, not there
+            if returned:
                 self._delays = self._options.backoff.delays()
                 return
-            gone = gone or not there
             pause_s = min(left_s, self._options.knock_s)
             if self._orders.nap(pause_s):
                 return
@@ -254,7 +257,7 @@ class StreamReader:
             self._drift.note(now_s, placed_s)
         if not self._orders.leaving:
             if self._fresh:
-                self._fresh = False
+                self._fresh = self._gone = False
                 self._delays = self._options.backoff.delays()
             self._journal.tell("picture")
         kept = self._sampler.keep(placed_s)

@@ -269,6 +269,40 @@ def test_a_source_that_is_there_but_fails_is_left_its_delay(run: Make) -> None:
     assert source.opened == 1
 
 
+def test_a_source_that_returns_while_a_try_fails_is_not_left_its_delay(run: Make) -> None:
+    """It was out of reach before that try and is there after it: that is a return, too."""
+    there = threading.Event()
+    gone = ConnectionFailed("cam: off")
+    soon_then_never = Backoff(first_s=0.001, longest_s=3600, factor=1e9, jitter=0)
+
+    class Returning(Scripted):
+        def __enter__(self) -> Scripted:
+            if self.opened == 1:
+                there.set()
+            return super().__enter__()
+
+    source = Returning([[gone], [gone], [0.0]])
+    reader, _mailbox = run(
+        source, backoff=soon_then_never, knock_s=0.001, reachable=lambda address: there.is_set()
+    )
+    until(lambda: reader.status().received == 1)
+
+
+def test_a_source_out_of_reach_is_tried_once_and_then_rarely(run: Make) -> None:
+    """The try says what is wrong; more of them could be hanging just when the source returns."""
+    source = Scripted([[ConnectionFailed("cam: off")]] * 9)
+    knocks: list[object] = []
+    patient = Backoff(first_s=0.001, longest_s=3600, factor=1, jitter=0)
+    run(
+        source,
+        backoff=patient,
+        knock_s=0.001,
+        reachable=lambda address: bool(knocks.append(address)),
+    )
+    until(lambda: len(knocks) > 50)
+    assert source.opened == 2
+
+
 def test_delays_begin_anew_after_a_success(run: Make) -> None:
     """What was lost before does not slow down the next return."""
     lost = ConnectionFailed("cam: off")
