@@ -23,6 +23,11 @@ COUNTERS = {
     "livevlm_requests_total",
     "livevlm_generated_tokens_total",
     "livevlm_ws_slow_consumer_closes_total",
+    "livevlm_watch_evaluations_total",
+    "livevlm_watch_skipped_total",
+    "livevlm_watch_triggers_total",
+    "livevlm_webhook_deliveries_total",
+    "livevlm_webhook_failures_total",
 }
 GAUGES = {
     "livevlm_build_info",
@@ -48,6 +53,7 @@ HISTOGRAMS = {
     "livevlm_time_to_first_token_seconds",
     "livevlm_inter_token_latency_seconds",
     "livevlm_request_duration_seconds",
+    "livevlm_watch_evaluation_duration_seconds",
 }
 LABELS = {"stream", "state", "reason", "stage", "status", "tier", "version", "model", "le"}
 
