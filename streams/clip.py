@@ -127,6 +127,8 @@ def _encoder(
         # What cameras send: entropy-coded, deblocked, within a rate; ultrafast would be too easy to decode.
         codec.bit_rate = bit_rate
         options |= {"preset": "veryfast", "bufsize": str(bit_rate), "maxrate": str(bit_rate)}
+        # One slice a picture, however many cores there are.
+        options["x264-params"] = "sliced-threads=0"
     if b_frames:
         codec.max_b_frames = b_frames
     else:

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 from types import TracebackType
 from typing import Self
@@ -227,7 +228,7 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--cameras", type=int, default=1, help="how many, /cam0, /cam1, ...")
     parser.add_argument("--port", type=int, default=0, help="0 (default): any that is free")
-    parser.add_argument("--camera-fps", type=float, default=15.0, help="with a size")
+    parser.add_argument("--camera-fps", type=float, help="default: the file's own; 15 with a size")
     parser.add_argument("--gop", type=int, default=30, help="pictures a keyframe, with a size")
     parser.add_argument("--seconds", type=float, default=8.0, help="the loop's length, with a size")
     parser.add_argument("--bit-rate", type=int, default=3_000_000, help="with a size")
@@ -247,12 +248,14 @@ def _clip(options: argparse.Namespace) -> Clip:
     size = re.fullmatch(r"(\d+)x(\d+)", options.clip[0])
     if size is None:
         first, *others = (read_clip(path) for path in options.clip)
-        return reduce(Clip.then, others, first)
+        clip = reduce(Clip.then, others, first)
+        return replace(clip, fps=options.camera_fps) if options.camera_fps else clip
+    fps = options.camera_fps or 15.0
     return encode_scenery(
         (int(size[1]), int(size[2])),
-        fps=options.camera_fps,
+        fps=fps,
         keyframe_every=options.gop,
-        count=max(1, round(options.seconds * options.camera_fps)),
+        count=max(1, round(options.seconds * fps)),
         bit_rate=options.bit_rate,
     )
 
