@@ -1,4 +1,7 @@
-"""How many frames a second become memory, and what share of the machine's matrix speed that is."""
+"""How many frames a second become memory, and what share of the machine's matrix speed that is.
+
+With --cameras N: N real RTSP cameras at once, all the way from their sockets into memory.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from dataclasses import replace
 import torch
 
 from livevlm.backbone import Backbone
+from livevlm.bench import cameras
 from livevlm.bench.filling import random_frames
 from livevlm.bench.report import arguments, machine, median_ms, report, synchronise
 from livevlm.ingest import StreamIngest
@@ -24,7 +28,10 @@ def main(argv: Sequence[str]) -> int:
     parser = arguments("ingest", __doc__ or "")
     parser.add_argument("--frames", type=int, default=256)
     parser.add_argument("--budget-tokens", type=int, default=1024)
+    cameras.add_arguments(parser)
     options = parser.parse_args(argv)
+    if options.cameras:
+        return cameras.run(options)
     backbone = load_backbone(
         options.model, device=options.device, dtype=options.dtype, threads=options.threads
     )
