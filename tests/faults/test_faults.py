@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
 from livevlm.bench.rtsp import RtspServer
 from streams.backoff import Backoff
 from streams.clip import Clip, encode_clip
+from streams.doorbell import reachable
 from streams.reading import ReaderOptions
 from streams.source import SourceOptions
 from tests.faults.proxy import FaultProxy
@@ -25,6 +27,7 @@ HASTY = ReaderOptions(
     knock_s=0.02,
     stall_timeout_s=1.0,
     source=SourceOptions(open_timeout_s=1.0, read_timeout_s=1.0),
+    reachable=partial(reachable, timeout_s=0.2),
 )
 PATIENT = ReaderOptions(fps=1000, backoff=SOON, knock_s=0.02, stall_timeout_s=3.0)
 UNDISTURBED = ReaderOptions(fps=1000, stall_timeout_s=60, source=SourceOptions(read_timeout_s=60))
