@@ -46,7 +46,8 @@ export class Answer {
     const { ttft_ms: first, total_ms: total } = extras.timings;
     const parts = [`as of ${clock(extras.as_of?.stream_s ?? 0)}`, `first word after ${Math.round(first)} ms`, `all after ${Math.round(total)} ms`];
     if (response.usage) parts.push(`${count(response.usage.input_token_details.cached_tokens)} remembered tokens read`);
-    say(this.#facts, status === "completed" ? parts.join(" · ") : `${status}${reason}`);
+    if (status !== "completed") parts.unshift(`${status}${reason}`);
+    say(this.#facts, parts.join(" · "));
     this.#end(status, full || status);
   }
 

@@ -8,13 +8,14 @@ import { Timeline } from "./timeline.js";
 import { bytes, clock, count, duration } from "./words.js";
 
 const LATE_S = 5;
-const BUSY = ["live", "stalled"];
+const WATCHED = ["live", "stalled", "reconnecting"];
+const MEANT = ["skipped", "similar"]; // left out because nothing would have been learnt from them: no loss
 
 export class Card {
   #state = element("span");
   #trouble = element("p", { class: "trouble" });
   #gauges = new Gauges(["frames/s", "behind", "waiting", "dropped"], "gauges");
-  #details = new Gauges(["source", "frames seen", "dropped", "reconnects", "remembered", "on the device", "in host memory", "on disk"], "details");
+  #details = new Gauges(["source", "frames seen", "left out", "reconnects", "remembered", "on the device", "in host memory", "on disk"], "details");
   #rate = new Rate();
   #lookout;
 
@@ -38,20 +39,21 @@ export class Card {
     this.root.dataset.state = status.state;
     say(this.#state, status.state);
     this.#trouble.hidden = !status.error;
-    say(this.#trouble, status.error ?? "");
+    const next = status.next_try_s ? ` Next try in ${duration(status.next_try_s)}.` : "";
+    say(this.#trouble, status.error ? `${status.error}${next}` : "");
     const dropped = Object.entries(status.frames_dropped).filter(([, number]) => number);
-    const behind = status.as_of && status.live && BUSY.includes(status.state) ? Math.max(0, (now - Date.parse(status.as_of.utc)) / 1000) : null;
+    const behind = status.as_of && status.live && WATCHED.includes(status.state) ? Math.max(0, (now - Date.parse(status.as_of.utc)) / 1000) : null;
     const fps = this.#rate.add(now, status.frames_encoded);
     this.#gauges.show({
       "frames/s": fps === null || status.state === "ended" ? "–" : fps.toFixed(1),
       behind: behind === null ? "–" : duration(behind),
       waiting: count(status.queue_frames),
-      dropped: count(dropped.reduce((sum, [, number]) => sum + number, 0)),
+      dropped: count(dropped.reduce((sum, [reason, number]) => sum + (MEANT.includes(reason) ? 0 : number), 0)),
     }, behind > LATE_S ? ["behind"] : []);
     this.#details.show({
       source: status.source,
       "frames seen": `${count(status.frames_encoded)} of ${count(status.frames_received)}`,
-      dropped: dropped.map(([reason, number]) => `${reason} ${count(number)}`).join(", ") || "none",
+      "left out": dropped.map(([reason, number]) => `${reason} ${count(number)}`).join(", ") || "none",
       reconnects: count(status.reconnects),
     });
     this.actions.show(status.state);

@@ -74,6 +74,7 @@ class Tab:
         self.said = Said()
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.do(f"{domain}.enable")
+        self.do("Emulation.setFocusEmulationEnabled", enabled=True)
 
     def do(self, method: str, **params: Any) -> Json:
         """A command of the DevTools protocol, and its result; what the page says meanwhile is kept."""
