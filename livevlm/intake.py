@@ -9,7 +9,15 @@ from livevlm.config import Config
 from livevlm.engine import EngineStream
 from livevlm.errors import ConfigError
 from livevlm.watchconfig import StreamConfig
-from streams import Mailbox, ReaderOptions, SourceOptions, StreamError, StreamReader, is_live
+from streams import (
+    Mailbox,
+    Policy,
+    ReaderOptions,
+    SourceOptions,
+    StreamError,
+    StreamReader,
+    is_live,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +44,13 @@ def build_intake(
 ) -> Intake:
     """The intake of the stream `name`, not yet started. ConfigError where its address cannot be one.
 
-    `size`: (width, height) the model wants its frames in. Live sources never wait for the model: their oldest frames give way.
-    Recordings do, so that none of their frames is lost.
+    `size`: (width, height) the model wants its frames in. Live sources never wait for the model: frames that wait give way to
+    newer ones. Recordings do, unless they are told otherwise, so that none of their frames is lost.
     """
     stream = config.streams[name]
     try:
         url = stream.address(environ)
-        live = is_live(url)
-        mailbox = Mailbox(config.ingest.mailbox_frames, "oldest" if live else "block")
+        mailbox = Mailbox(config.ingest.mailbox_frames, policy(stream, live=is_live(url)))
         options = reader_options(stream, fps=stream.fps or config.ingest.fps, size=size)
         reader = StreamReader(url, name=name, mailbox=mailbox, options=options, wake=wake)
     except (ConfigError, StreamError) as error:
@@ -56,6 +63,15 @@ def build_intake(
         pending=mailbox.__len__,
     )
     return Intake(reader, mailbox, engine_stream)
+
+
+def policy(stream: StreamConfig, *, live: bool) -> Policy:
+    """What happens when the model does not keep up. ConfigError where a live source is to wait for it."""
+    if stream.drop == "auto":
+        return "oldest" if live else "block"
+    if live and stream.drop == "block":
+        raise ConfigError("drop: a live source cannot wait; take oldest or latest")
+    return stream.drop
 
 
 def reader_options(
@@ -74,4 +90,6 @@ def reader_options(
         stall_timeout_s=stream.stall_timeout_s,
         speed=stream.speed,
         loop=stream.loop,
+        gate=stream.gate,
+        gate_longest_s=stream.gate_longest_s,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -11,6 +12,8 @@ from livevlm.errors import ConfigError
 from livevlm.section import Section, setting
 
 Positive = Annotated[float, Field(gt=0)]
+# Of a stream; it becomes a part of paths and of labels.
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
 class IngestConfig(Section):
@@ -46,7 +49,15 @@ class StreamConfig(Section):
     )
     open_timeout_s: float = setting(5.0, "seconds a connection may take", gt=0)
     read_timeout_s: float = setting(10.0, "seconds a read may take", gt=0)
-    stall_timeout_s: float = setting(15.0, "seconds without a frame that make it stalled", gt=0)
+    stall_timeout_s: float = setting(15.0, "seconds without a frame until it is opened anew", gt=0)
+    drop: Literal["auto", "oldest", "latest", "block"] = setting(
+        "auto",
+        "what goes when too many wait: oldest, latest (all but the newest), block (none); auto: oldest, of files none",
+    )
+    gate: float = setting(
+        0.0, "grey levels (of 255) below which a frame is like the one before; 0: off", ge=0, le=255
+    )
+    gate_longest_s: float = setting(10.0, "seconds after which a like frame is taken", gt=0)
 
     @model_validator(mode="after")
     def _one_address(self) -> StreamConfig:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from streams.errors import StreamError
     from streams.frame import Frame
     from streams.journal import ReaderStatus
-    from streams.mailbox import Mailbox
+    from streams.mailbox import Mailbox, Policy
     from streams.open import open_source
     from streams.reader import StreamReader
     from streams.reading import ReaderOptions
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Frame",
     "Mailbox",
+    "Policy",
     "ReaderOptions",
     "ReaderStatus",
     "Recording",
@@ -42,6 +43,7 @@ __all__ = [
 _HOMES = {
     "Frame": "frame",
     "Mailbox": "mailbox",
+    "Policy": "mailbox",
     "ReaderOptions": "reading",
     "ReaderStatus": "journal",
     "Recording": "recording",
