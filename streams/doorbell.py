@@ -7,20 +7,27 @@ import socket
 from urllib.parse import urlsplit
 
 from streams.address import Address
+from streams.greeting import answers_rtsp
 
 _PORTS = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "http": 80, "https": 443}
 
 
 def reachable(address: Address, timeout_s: float = 1.0) -> bool:
-    """Whether the port answers within the time given, or the device exists; True where neither can be asked."""
-    if address.kind == "webcam":
+    """Whether the port answers within the time given, or the device or folder exists; True where neither can be asked.
+
+    At an RTSP port somebody must also speak RTSP, within as long again: an open port alone is no camera.
+    """
+    if address.kind == "folder" or address.format == "v4l2":
         return os.path.exists(address.target)
-    if address.kind != "network":
+    # Elsewhere webcams have no path, and SRT has no connection that could be tried.
+    if address.kind != "network" or address.scheme == "srt":
         return True
     parts = urlsplit(address.target)
     try:
         port = parts.port or _PORTS[address.scheme]
-        socket.create_connection((parts.hostname or "", port), timeout_s).close()
+        with socket.create_connection((parts.hostname or "", port), timeout_s) as sock:
+            if address.scheme == "rtsp":
+                return answers_rtsp(sock, address.target, timeout_s)
     except (OSError, ValueError):  # ValueError: a port or a name that cannot be one
         return False
     return True

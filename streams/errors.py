@@ -4,6 +4,7 @@ StreamError
 ├── ConnectionFailed     STREAM_CONNECTION_FAILED     nobody answers there, or the connection broke
 ├── AuthenticationFailed STREAM_AUTH                  the source wants other credentials
 ├── SourceNotFound       STREAM_NOT_FOUND             nothing is there: a path, a file, a device
+├── SourceBusy           STREAM_BUSY                  another program or stream reads it
 ├── SourceTimedOut       STREAM_TIMEOUT               connected, but silent for too long
 ├── SourceStalled        STREAM_STALLED               data comes, but no picture does
 ├── CodecUnsupported     STREAM_CODEC_UNSUPPORTED     pictures that cannot be decoded here
@@ -44,6 +45,12 @@ class SourceNotFound(StreamError):
     """Nothing is there: a wrong path, a missing file or device."""
 
     code = "STREAM_NOT_FOUND"
+
+
+class SourceBusy(StreamError):
+    """Another program, or another stream, reads it already: a webcam, standard input."""
+
+    code = "STREAM_BUSY"
 
 
 class SourceTimedOut(StreamError):

@@ -16,6 +16,7 @@ from streams.errors import (
     CodecUnsupported,
     ConnectionFailed,
     NoVideo,
+    SourceBusy,
     SourceCorrupt,
     SourceNotFound,
     SourceTimedOut,
@@ -34,6 +35,8 @@ _UNDECODABLE = (
 )
 # What makes a file unreadable that is not in the file.
 _FAILING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
+# Where the system asks people, program by program.
+_ALLOW = "; allow this program the camera, or the screen, in the system's privacy settings"
 _UNREADABLE = (av.error.InvalidDataError, av.error.DemuxerNotFoundError, UnicodeDecodeError)
 
 
@@ -51,13 +54,15 @@ def explain(
     """
     _clean(error, address)
     # A server that accepts and never answers comes out of libav as invalid data, when the time is up.
-    expired = opening and took_s >= 0.9 * options.open_timeout_s
+    expired = opening and took_s >= 0.9 * min(options.open_timeout_s, options.read_timeout_s)
     if isinstance(error, _SLOW) or (address.kind == "network" and expired):
         return _timed_out(address, options, opening)
     if address.kind == "network":
         return _explain_network(error, address)
     if address.kind == "file":
         return _explain_file(error, address)
+    if address.kind == "pipe":
+        return _explain_pipe(error, address)
     return _explain_device(error, address)
 
 
@@ -76,10 +81,10 @@ def _reason(error: Exception) -> str:
 
 def _timed_out(address: Address, options: SourceOptions, opening: bool) -> StreamError:
     if opening:
-        waited = f"no answer within {options.open_timeout_s:g} s"
-        return SourceTimedOut(
-            f"{address.shown}: {waited}; check host and port, or raise open_timeout_s"
-        )
+        # Opening is made of reads: whichever time is up first ends it.
+        shorter = min(("open_timeout_s", "read_timeout_s"), key=lambda name: getattr(options, name))
+        waited = f"no answer within {getattr(options, shorter):g} s"
+        return SourceTimedOut(f"{address.shown}: {waited}; check host and port, or raise {shorter}")
     waited = f"nothing came for {options.read_timeout_s:g} s"
     return SourceTimedOut(
         f"{address.shown}: {waited}; check camera and network, or raise read_timeout_s"
@@ -104,7 +109,10 @@ def _explain_network(error: Exception, address: Address) -> StreamError:
             f"{shown}: what comes is not a video that can be read; check the address"
         )
     if isinstance(error, av.error.ProtocolNotFoundError):
-        return AddressUnsupported(f"{shown}: {address.scheme}:// is not in this build of libav")
+        return AddressUnsupported(
+            f"{shown}: {address.scheme}:// is not in this build of libav; install PyAV built with it, or let a "
+            f"program that has it pass it on: `ffmpeg -i {address.scheme}://... -c copy -f mpegts - | livevlm ...`"
+        )
     return ConnectionFailed(
         f"{shown}: {_reason(error)}; check that it is on, and its host and port"
     )
@@ -115,7 +123,9 @@ def _explain_file(error: Exception, address: Address) -> StreamError:
     if isinstance(error, _ABSENT):
         return SourceNotFound(f"{shown}: there is no such file; check the path")
     if isinstance(error, IsADirectoryError):
-        return SourceNotFound(f"{shown} is a folder; give the path of a video file")
+        return SourceNotFound(
+            f"{shown} is a folder; give the path of a video file, or dir:{shown} for its pictures"
+        )
     if isinstance(error, PermissionError) and not os.access(address.target, os.R_OK):
         return ConnectionFailed(f"{shown} may not be read; give this user the right to read it")
     if isinstance(error, PermissionError):
@@ -129,9 +139,26 @@ def _explain_file(error: Exception, address: Address) -> StreamError:
     return SourceCorrupt(f"{shown} is damaged or no video; check that it plays elsewhere")
 
 
+def _explain_pipe(error: Exception, address: Address) -> StreamError:
+    shown = address.shown
+    if isinstance(error, _UNDECODABLE):
+        return CodecUnsupported(f"{shown}: its video cannot be decoded here; send it as H.264")
+    if address.format and not isinstance(error, av.FFmpegError):
+        return AddressUnsupported(f"{shown}: libav has no format {address.format!r}")
+    return SourceCorrupt(
+        f"{shown} holds no video that can be read; MP4 with its index at the end cannot be: give MPEG-TS, "
+        "Matroska or fragmented MP4, and raw video with its format, as pipe:?format=h264"
+    )
+
+
 def _explain_device(error: Exception, address: Address) -> StreamError:
     shown, reason = address.shown, _reason(error)
-    if address.kind == "screen":
+    if isinstance(error, PermissionError):
+        group = "; add this user to the group `video`" if address.format == "v4l2" else ""
+        return ConnectionFailed(f"{shown} may not be read{group or _ALLOW}")
+    if getattr(error, "errno", None) == errno.EBUSY:
+        return SourceBusy(f"{shown} is in use; close the other program that reads it")
+    if address.format == "x11grab":
         return ConnectionFailed(
             f"{shown}: the X display {address.target} cannot be grabbed ({reason}); "
             "set DISPLAY, or write screen::0 for display :0"
@@ -140,11 +167,11 @@ def _explain_device(error: Exception, address: Address) -> StreamError:
         return SourceNotFound(
             f"{shown}: there is no {address.target}; `ls /dev/video*` lists devices"
         )
-    if isinstance(error, PermissionError):
-        return ConnectionFailed(f"{shown} may not be read; add this user to the group `video`")
-    if getattr(error, "errno", None) == errno.EBUSY:
-        return ConnectionFailed(f"{shown} is in use; close the other program that reads it")
-    return ConnectionFailed(f"{shown} cannot be opened: {reason}; check that it is a camera")
+    if address.format == "v4l2":
+        return ConnectionFailed(f"{shown} cannot be opened: {reason}; check that it is a camera")
+    return ConnectionFailed(
+        f"{shown} cannot be opened: {reason}; check that it is there and free{_ALLOW}"
+    )
 
 
 def _is_empty(path: str) -> bool:

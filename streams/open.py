@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streams.address import parse_address
 from streams.container import ContainerSource
+from streams.folder import FolderSource
 from streams.source import Source, SourceOptions
 from streams.synthetic import SyntheticSource
 
@@ -14,4 +15,6 @@ def open_source(url: str, *, name: str, options: SourceOptions | None = None) ->
     options = options or SourceOptions()
     if address.kind == "test":
         return SyntheticSource(address, name=name, options=options)
+    if address.kind == "folder":
+        return FolderSource(address, name=name, options=options)
     return ContainerSource(address, name=name, options=options)
