@@ -26,6 +26,7 @@ from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.typing import Subprotocol
 
+from livevlm.changes import Change, Changed
 from livevlm.errors import LiveVLMError, ServerUnreachable
 from livevlm.messages import Forgotten, Found, MemorySize, StreamStatus, TimeRange
 from livevlm.service.address import is_loopback, realtime_url, shown
@@ -33,6 +34,7 @@ from livevlm.service.asking import Reply, error_from, read_progress, response_js
 from livevlm.service.commands import ALL
 from livevlm.service.errands import read_forgotten, read_found, read_sizes
 from livevlm.service.options import AskOptions
+from livevlm.service.streams import change_event, read_changed
 from livevlm.service.wire import (
     PROTOCOL,
     Json,
@@ -71,6 +73,7 @@ class Client:
         self._numbers = itertools.count(1)
         self._waiting: dict[str, asyncio.Future[JsonObject | Reply]] = {}
         self._replies: dict[str, Reply] = {}
+        self._pushed: asyncio.Queue[JsonObject | LiveVLMError] = asyncio.Queue()
         self._lost: LiveVLMError | None = None
 
     @property
@@ -135,6 +138,32 @@ class Client:
         span = ALL if isinstance(time, str) else time_range_json(time)
         return read_forgotten(await self._told("memory.clear", stream=stream, time=span))
 
+    async def change(self, change: Change) -> Changed:
+        """Have a stream added, removed, paused or resumed, and return when that is done.
+
+        Raises StreamExists, StreamNotFound, TooManyStreams, or the LiveVLMError that the daemon refused it with.
+        """
+        kind, fields = change_event(change)
+        changed = read_changed(await self._told(kind, **fields))
+        assert changed is not None
+        return changed
+
+    async def subscribe(self, *topics: str) -> None:
+        """Be told of what happens under these topics from now on ("stream"), and of no others."""
+        await self._told("subscribe", topics=list(topics))
+
+    async def changes(self) -> AsyncIterator[Changed]:
+        """Streams that come, go, or are in another state than before, as it happens, to whom has subscribed to "stream". Raises
+        ServerUnreachable in the end.
+        """
+        while True:
+            event = await self._pushed.get()
+            if isinstance(event, LiveVLMError):
+                raise event
+            changed = read_changed(event)
+            if changed is not None:
+                yield changed
+
     async def status(self) -> ServerStatus:
         """The daemon and its streams, now. Raises ServerUnreachable."""
         listed = await self._told("stream.list")
@@ -196,6 +225,8 @@ class Client:
             await self._accepted(child(event, "response"))
         elif "client_event_id" in event:
             self._settle(str(event["client_event_id"]), event)
+        elif str(kind).startswith("stream."):
+            self._pushed.put_nowait(event)
         else:
             self._progress(event)
 
@@ -245,6 +276,7 @@ class Client:
         for reply in self._replies.values():
             reply.put(error)
         self._replies.clear()
+        self._pushed.put_nowait(error)
 
 
 @asynccontextmanager

@@ -5,7 +5,6 @@ Relative paths are relative to the directory that the command runs in.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Literal
 
@@ -14,9 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from livevlm.errors import ConfigError
 from livevlm.section import Section, setting
 from livevlm.service.address import is_loopback
-from livevlm.watchconfig import IngestConfig, StreamConfig
-
-_STREAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+from livevlm.watchconfig import PLAIN_NAME, IngestConfig, StreamConfig
 
 
 def reason(error: OSError | UnicodeDecodeError) -> str:
@@ -194,6 +191,6 @@ class Config(Section):
     @classmethod
     def _names_are_plain(cls, streams: dict[str, StreamConfig]) -> dict[str, StreamConfig]:
         for name in streams:
-            if not _STREAM_NAME.fullmatch(name):
+            if not PLAIN_NAME.fullmatch(name):
                 raise ValueError(f"a stream's name has letters, digits, - and _ only: {name!r}")
         return streams

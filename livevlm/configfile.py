@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from livevlm.config import Config, reason
-from livevlm.errors import ConfigError
+from livevlm.errors import ConfigError, SettingError
 from livevlm.layers import Path, Setting, dotted, from_environment, from_table, merge, nearest
 from livevlm.section import Section
 from livevlm.watchconfig import StreamConfig
@@ -103,8 +103,18 @@ def _converted(setting: Setting) -> Setting:
     return Setting(setting.path, value, setting.origin)
 
 
-def _explain(error: ValidationError, winners: Mapping[Path, Setting]) -> str:
-    """One line a problem: where it stands, what it is."""
+def stream_settings(name: str, table: Mapping[str, Any]) -> StreamConfig:
+    """The settings of one stream, from what its [streams.NAME] table would hold. SettingError names the first that is wrong."""
+    try:
+        return Config.model_validate({"streams": {name: dict(table)}}).streams[name]
+    except ValidationError as error:
+        path, messages = next(iter(_problems(error).items()))
+        param = path[2] if len(path) > 2 else "url" if len(path) == 2 else "name"
+        raise SettingError(f"{param}: {' or: '.join(messages)}", param=param) from None
+
+
+def _problems(error: ValidationError) -> dict[Path, list[str]]:
+    """What is wrong, by where it stands."""
     problems: dict[Path, list[str]] = {}
     for problem in error.errors():
         path = tuple(str(part) for part in problem["loc"])
@@ -114,9 +124,14 @@ def _explain(error: ValidationError, winners: Mapping[Path, Setting]) -> str:
         if problem["type"] == "extra_forbidden":
             message = f"unknown key{_nearest_key(path)}"
         problems.setdefault(path, []).append(message)
+    return problems
+
+
+def _explain(error: ValidationError, winners: Mapping[Path, Setting]) -> str:
+    """One line a problem: where it stands, what it is."""
     return "\n".join(
         f"{_origins(path, winners)}{dotted(path)}: {' or: '.join(messages)}"
-        for path, messages in problems.items()
+        for path, messages in _problems(error).items()
     )
 
 

@@ -1,6 +1,7 @@
 """Daemon: builds the parts, owns the threads, starts and stops them in order.
 
-One thread a stream reads it, one thread owns the model and every memory, and the loop in the main thread owns the sockets.
+One thread a stream reads it, one thread owns the model and every memory, one makes changes of the streams, and the loop in the
+main thread owns the sockets.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
 from livevlm import __version__
 from livevlm.assembly import build_backbone, build_engine, open_state, server_options
 from livevlm.backbone import Backbone
+from livevlm.changes import Change, Told
 from livevlm.config import Config
 from livevlm.intake import Intake, build_intake
 from livevlm.messages import Done, Errand, Question, Sink, StreamStatus
@@ -28,11 +29,13 @@ from livevlm.persistence import StateDir
 from livevlm.service.address import PATH
 from livevlm.service.listening import check_free
 from livevlm.service.server import Server
+from livevlm.watchconfig import StreamConfig
+from livevlm.watchlist import Watchlist
 
 logger = logging.getLogger(__name__)
 
 IDLE_S = 0.5  # how often the model's thread looks around when nobody wakes it
-READERS_S, DRAIN_S, WORKER_S = 1.5, 3.0, 2.0  # with the sockets' own limits less than 10 s
+DRAIN_S, WORKER_S = 3.0, 2.0  # with the readers' and the sockets' own limits less than 10 s
 
 
 class Daemon:
@@ -50,7 +53,7 @@ class Daemon:
         self._worker = threading.Thread(target=self._work, name="model", daemon=True)
         self._worker_died = threading.Event()
         self._on_death: Callable[[], object] = _nothing
-        self._intakes: list[Intake] = []
+        self._watchlist: Watchlist | None = None
         self._state: StateDir | None = None
 
     def __enter__(self) -> Self:
@@ -58,25 +61,24 @@ class Daemon:
         self._server_options = server_options(self._config)
         check_free(server.host, server.port)
         backbone = self._load()
-        self._intakes = [
-            build_intake(
-                name,
-                self._config,
-                environ=self._environ,
-                size=backbone.frame_size,
-                wake=self._wake.set,
-            )
-            for name in self._config.streams
-        ]
-        streams = [intake.stream for intake in self._intakes]
+        build = functools.partial(self._intake, backbone.frame_size)
+        intakes = [build(name, stream) for name, stream in self._config.streams.items()]
+        streams = [intake.stream for intake in intakes]
         self._state = open_state(backbone, self._config)
         self._engine = build_engine(backbone, self._config, streams, self._metrics, self._state)
         self._metrics.describe_build(**self.info())
         self._metrics.observe_streams(self.streams)
+        self._watchlist = Watchlist(
+            self._engine,
+            intakes,
+            build=build,
+            most=server.max_streams,
+            metrics=self._metrics,
+            wake=self._wake.set,
+            state=None if self._state is None else self._state.path,
+        )
         self._worker.start()
-        for intake in self._intakes:
-            logger.info("stream %s: watching %s", intake.stream.name, intake.stream.source)
-            intake.reader.start()
+        self._watchlist.start()
         return self
 
     def __exit__(
@@ -93,6 +95,8 @@ class Daemon:
             logger.warning("the model is still at work and is left behind")
         else:
             self._engine.close()
+            if self._watchlist is not None:
+                self._watchlist.join(WORKER_S)
             if self._state is not None:
                 self._state.close()
 
@@ -116,6 +120,11 @@ class Daemon:
         """As Engine.errand."""
         self._engine.errand(errand, done)
         self._wake.set()
+
+    def change(self, change: Change, told: Told) -> None:
+        """As Watchlist.change."""
+        assert self._watchlist is not None, "the daemon has not been entered"
+        self._watchlist.change(change, told)
 
     def streams(self) -> list[StreamStatus]:
         """As Engine.streams."""
@@ -180,11 +189,14 @@ class Daemon:
                 self._worker_died.set()
                 self._on_death()
 
+    def _intake(self, size: tuple[int, int], name: str, settings: StreamConfig) -> Intake:
+        """The intake of one stream. ConfigError where its address cannot be one."""
+        config = self._config.model_copy(update={"streams": {name: settings}})
+        return build_intake(name, config, environ=self._environ, size=size, wake=self._wake.set)
+
     def _stop_readers(self) -> None:
-        """Stop all streams at once: one that hangs does not hold up the others."""
-        if self._intakes:
-            with ThreadPoolExecutor(len(self._intakes)) as pool:
-                list(pool.map(lambda intake: intake.stop(READERS_S), self._intakes))
+        if self._watchlist is not None:
+            self._watchlist.stop()
 
     def _shown_host(self) -> str:
         host = self._config.server.host

@@ -21,6 +21,7 @@ from typing import IO
 
 from livevlm.backbone import Backbone
 from livevlm.errors import ConfigError
+from livevlm.watchconfig import PLAIN_NAME
 from memory import KVBlock
 
 FORMAT = "1"
@@ -80,6 +81,7 @@ def erase_stream(state: Path, name: str) -> bool:
 
     Raises OSError where some of it may be left.
     """
+    assert PLAIN_NAME.fullmatch(name), name
     folder = stream_folder(state, name)
     if not folder.exists():
         return False

@@ -23,6 +23,8 @@ from livevlm.service.wire import (
 
 KNOWN = (
     errors.ModelNotFound,
+    errors.StreamExists,
+    errors.TooManyStreams,
     errors.StreamNotFound,
     errors.ResponseNotFound,
     errors.NoFramesYet,

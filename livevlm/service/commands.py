@@ -11,9 +11,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from livevlm.changes import Change
+from livevlm.layers import nearest
 from livevlm.messages import TimeRange
 from livevlm.service.fields import Fields, InvalidRequest, shown
 from livevlm.service.options import AskOptions
+from livevlm.service.streams import read_add, read_pause, read_remove, read_resume
 from livevlm.service.timespan import time_range
 from livevlm.service.wire import Json, JsonObject
 
@@ -24,6 +27,7 @@ MAX_METADATA = 16
 SEARCHED = 8
 ALL = "all"
 TIMES = ("last", "from", "to", "at")
+TOPICS = ("stream",)
 HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 DAY_MS = 86_400_000.0
 
@@ -105,9 +109,24 @@ class MemoryClear:
     time: TimeRange | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribe:
+    """Tell of what happens under these topics from now on, and of no others."""
+
+    topics: tuple[str, ...]
+
+
 MemoryCommand = MemoryStats | MemorySearch | MemoryClear
 Command = (
-    SessionUpdate | ItemCreate | ResponseCreate | ResponseCancel | StreamList | Ping | MemoryCommand
+    SessionUpdate
+    | ItemCreate
+    | ResponseCreate
+    | ResponseCancel
+    | StreamList
+    | Change
+    | Subscribe
+    | Ping
+    | MemoryCommand
 )
 
 
@@ -242,12 +261,30 @@ def _memory_clear(event: Fields) -> Command:
     return MemoryClear(stream=event.text("stream", limit=MAX_ID), time=time)
 
 
+def _subscribe(event: Fields) -> Command:
+    topics = event.texts("topics")
+    if topics is None:
+        raise event.invalid("topics", f"a list; there are {', '.join(TOPICS)}")
+    for topic in topics:
+        if topic not in TOPICS:
+            raise InvalidRequest(
+                f"topics: there is no topic {shown(topic)}{nearest(topic[:MAX_ID], TOPICS)}",
+                param="topics",
+            )
+    return Subscribe(topics=tuple(dict.fromkeys(topics)))
+
+
 READERS: dict[str, Callable[[Fields], Command]] = {
     "session.update": _session_update,
     "conversation.item.create": _item_create,
     "response.create": _response_create,
     "response.cancel": _response_cancel,
     "stream.list": lambda _: StreamList(),
+    "stream.add": read_add,
+    "stream.remove": read_remove,
+    "stream.pause": read_pause,
+    "stream.resume": read_resume,
+    "subscribe": _subscribe,
     "memory.stats": _memory_stats,
     "memory.search": _memory_search,
     "memory.clear": _memory_clear,

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from livevlm.changes import Change, Changed, Told
 from livevlm.errors import LiveVLMError
-from livevlm.messages import AnswerEvent, Done, Errand, Question, Result, Sink
+from livevlm.messages import AnswerEvent, Done, Errand, Question, Result, Sink, StreamStatus
 from livevlm.service.outbox import Outbox
-from livevlm.service.protocol import Cancel, Output, Run, Session, Submit, View
+from livevlm.service.protocol import Alter, Cancel, Output, Run, Session, Submit, View
 from livevlm.service.wire import encode
+
+Outcome = Result | Changed | LiveVLMError
 
 
 class Service(View, Protocol):
-    """What answers, from threads of its own. `submit` and `errand` raise LiveVLMError for what they do not take.
+    """What answers, from threads of its own. `submit`, `errand` and `change` raise LiveVLMError for what they do not take.
 
-    For each question taken, the sink gets what `livevlm.messages` says, for each errand `done` is called once; both may be
-    called from any thread, and never wait.
+    For each question taken, the sink gets what `livevlm.messages` says, for each errand `done` is called once, for each change
+    `told`; all may be called from any thread, and never wait.
     """
 
     def submit(self, question: Question, sink: Sink) -> None: ...
     def cancel(self, question_id: str) -> bool: ...
     def errand(self, errand: Errand, done: Done) -> None: ...
+    def change(self, change: Change, told: Told) -> None: ...
 
 
 class Connection:
@@ -50,6 +55,11 @@ class Connection:
         """Whether an answer has yet to end."""
         return not self.over and self._session.open_questions > 0
 
+    @property
+    def subscribed(self) -> bool:
+        """Whether there is something to be noticed for the client."""
+        return not self.over and self._session.subscribed
+
     def open(self) -> None:
         """Greet the client."""
         self._perform(self._session.opened())
@@ -58,6 +68,11 @@ class Connection:
         """One message of the client."""
         if not self.over:
             self._perform(self._session.receive(message))
+
+    def notice(self, statuses: Sequence[StreamStatus]) -> None:
+        """The streams are so now: tell the client what it has asked to be told of."""
+        if not self.over:
+            self._perform(self._session.notice(statuses))
 
     def going_away(self, *, time_left_s: float, reason: str) -> None:
         """Tell the client that the daemon stops soon."""
@@ -87,7 +102,9 @@ class Connection:
                 case Cancel(question_id):
                     self._service.cancel(question_id)
                 case Run(errand_id, errand):
-                    self._run(errand_id, errand)
+                    self._run(errand_id, functools.partial(self._service.errand, errand))
+                case Alter(errand_id, change):
+                    self._run(errand_id, functools.partial(self._service.change, change))
                 case _:
                     self._send(encode(output))
 
@@ -99,12 +116,12 @@ class Connection:
         else:
             self._perform(self._session.accepted(question.id))
 
-    def _run(self, errand_id: str, errand: Errand) -> None:
-        def done(result: Result | LiveVLMError) -> None:
+    def _run(self, errand_id: str, begin: Callable[[Callable[[Outcome], None]], None]) -> None:
+        def done(result: Outcome) -> None:
             self._on_loop(self._settle, errand_id, result)
 
         try:
-            self._service.errand(errand, done)
+            begin(done)
         except LiveVLMError as error:
             self._perform(self._session.settled(errand_id, error))
 
@@ -127,7 +144,7 @@ class Connection:
         if not self.over:
             self._tell(self._session.deliver(event))
 
-    def _settle(self, errand_id: str, result: Result | LiveVLMError) -> None:
+    def _settle(self, errand_id: str, result: Outcome) -> None:
         if not self.over:
             self._tell(self._session.settled(errand_id, result))
 

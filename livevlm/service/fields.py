@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from livevlm.errors import LiveVLMError
 from livevlm.service.wire import Json, JsonObject
+
+MAX_NAME = 100
 
 
 class InvalidRequest(LiveVLMError):
@@ -51,6 +55,14 @@ class Fields:
     def raw(self, name: str) -> Json:
         """The field as it is."""
         return self._value.get(name)
+
+    def besides(self, names: Container[str]) -> JsonObject:
+        """All fields but those of these names; one with an endless name is an error."""
+        found = {name: value for name, value in self._value.items() if value is not None}
+        for name in found:
+            if len(name) > MAX_NAME:
+                raise InvalidRequest(f"{self.path(name[:MAX_NAME])}... is no field")
+        return {name: value for name, value in found.items() if name not in names}
 
     def text(self, name: str, *, limit: int | None = None) -> str | None:
         """A string of at most `limit` characters."""

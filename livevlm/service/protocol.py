@@ -4,10 +4,11 @@
         Submit(question)     hand it to the engine, then tell `accepted` or `refused`, and send what they return
         Cancel(question_id)  tell the engine
         Run(id, errand)      hand it to the engine, then give `settled` its result, or why there is none
+        Alter(id, change)    have it made, then give `settled` what came of it, or why nothing did
         anything else        an event to send
 
-What the engine says about questions goes to `deliver`. Every accepted question gets exactly one response.done, every errand
-one event; nothing that a client sends makes a session raise.
+`notice` looks for what subscribers are to be told. What the engine says about questions goes to `deliver`. Every accepted
+question gets exactly one response.done, every errand and change one event; nothing that a client sends makes a session raise.
 """
 
 from __future__ import annotations
@@ -18,6 +19,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from livevlm.changes import (
+    AddStream,
+    Change,
+    Changed,
+    PauseStream,
+    RemoveStream,
+    ResumeStream,
+)
 from livevlm.errors import LiveVLMError, QueueFull, ResponseNotFound
 from livevlm.messages import Answer, AnswerEvent, Errand, Question, Result, StreamStatus
 from livevlm.service.commands import (
@@ -33,6 +42,7 @@ from livevlm.service.commands import (
     ResponseCreate,
     SessionUpdate,
     StreamList,
+    Subscribe,
     event_id_of,
     read_command,
     read_message,
@@ -43,6 +53,7 @@ from livevlm.service.events import AnswerEvents, Envelopes, error_json, session_
 from livevlm.service.fields import InvalidRequest, shown
 from livevlm.service.naming import choose_stream, known_stream
 from livevlm.service.options import DEFAULTS, AskOptions, question_from
+from livevlm.service.streams import News, changed_json
 from livevlm.service.wire import Json, JsonObject, status_json
 
 
@@ -85,7 +96,15 @@ class Run:
     errand: Errand
 
 
-Output = JsonObject | Submit | Cancel | Run
+@dataclass(frozen=True, slots=True)
+class Alter:
+    """Have a stream added, removed, paused or resumed."""
+
+    id: str
+    change: Change
+
+
+Output = JsonObject | Submit | Cancel | Run | Alter
 
 
 def random_id(kind: str) -> str:
@@ -114,12 +133,18 @@ class Session:
         self._conversation = Conversation(new_id("conv"))
         self._asked: dict[str, AnswerEvents] = {}
         self._errands: dict[str, str | None] = {}
+        self._news: News | None = None
         self._leaving: str | None = None
 
     @property
     def open_questions(self) -> int:
         """Questions that wait for their response.done, and errands that wait for their result."""
         return len(self._asked) + len(self._errands)
+
+    @property
+    def subscribed(self) -> bool:
+        """Whether the client is to be told what happens to streams."""
+        return self._news is not None
 
     def opened(self) -> list[Output]:
         """What a client hears first."""
@@ -162,13 +187,18 @@ class Session:
             self._conversation.add(Message(role="assistant", text=event.text, id=asked.item_id))
         return [*asked.take(event, frames_behind=self._frames_behind(asked.question.stream))]
 
-    def settled(self, errand_id: str, result: Result | LiveVLMError) -> list[Output]:
-        """What came of an errand."""
+    def settled(self, errand_id: str, result: Result | Changed | LiveVLMError) -> list[Output]:
+        """What came of an errand, or of a change."""
         event_id = self._errands.pop(errand_id)
         if isinstance(result, LiveVLMError):
             return [self._error(result, event_id)]
-        kind, fields = result_json(result)
-        return [self._make(kind, client_event_id=event_id, **fields)]
+        telling = changed_json(result) if isinstance(result, Changed) else result_json(result)
+        return [self._make(telling[0], client_event_id=event_id, **telling[1])]
+
+    def notice(self, statuses: Sequence[StreamStatus]) -> list[Output]:
+        """The streams are so now: what a subscriber is to hear of it."""
+        news = [] if self._news is None else self._news.of(statuses)
+        return [self._make(kind, **fields) for kind, fields in map(changed_json, news)]
 
     def going_away(self, *, time_left_s: float, reason: str) -> list[Output]:
         """The daemon stops soon: tell it, and accept no more questions."""
@@ -193,6 +223,13 @@ class Session:
                 return [self._listed(event_id)]
             case MemoryStats() | MemorySearch() | MemoryClear():
                 return [self._run(command, event_id)]
+            case AddStream() | RemoveStream() | PauseStream() | ResumeStream():
+                return [self._alter(command, event_id)]
+            case Subscribe():
+                self._news = News(self._view.streams()) if "stream" in command.topics else None
+                return [
+                    self._make("subscribed", client_event_id=event_id, topics=[*command.topics])
+                ]
             case Ping():
                 return [self._make("pong", client_event_id=event_id)]
 
@@ -227,9 +264,16 @@ class Session:
     def _run(self, command: MemoryCommand, event_id: str | None) -> Run:
         self._refuse_if_busy()
         errand = errand_from(command, self._stream_names(), default=self._stream)
+        return Run(self._errand_id(event_id), errand)
+
+    def _alter(self, change: Change, event_id: str | None) -> Alter:
+        self._refuse_if_busy()
+        return Alter(self._errand_id(event_id), change)
+
+    def _errand_id(self, event_id: str | None) -> str:
         errand_id = self._new_id("errand")
         self._errands[errand_id] = event_id
-        return Run(errand_id, errand)
+        return errand_id
 
     def _refuse_if_busy(self) -> None:
         if self._leaving is not None:

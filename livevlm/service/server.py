@@ -47,7 +47,9 @@ GRACE_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
-    """Limits and access. `allowed_origins` are web pages that may connect beside our own, as "https://example.org"."""
+    """Limits and access. `allowed_origins` are web pages that may connect beside our own, as "https://example.org". `notice_s`
+    is how often the streams are looked at for those who subscribed.
+    """
 
     max_message_bytes: int = 1 << 20
     max_questions_per_client: int = 8
@@ -58,6 +60,7 @@ class ServerOptions:
     ping_interval_s: float = 20.0
     ping_timeout_s: float = 60.0
     close_timeout_s: float = 1.5
+    notice_s: float = 0.25
 
 
 class Server:
@@ -112,6 +115,7 @@ class Server:
             )
         except (OSError, OverflowError) as error:
             raise listen_failed(self._host, self._asked_port, error) from error
+        self._noticing = asyncio.create_task(self._notice())
         return self
 
     async def __aexit__(
@@ -141,11 +145,21 @@ class Server:
                     self._changed.clear()
                     await self._changed.wait()
 
+    async def _notice(self) -> None:
+        """Look for what subscribers are to hear: that a stream has stalled, say, nobody reports."""
+        while True:
+            await asyncio.sleep(self._options.notice_s)
+            subscribers = [client for client in self._clients.values() if client.subscribed]
+            statuses = self._service.streams() if subscribers else []
+            for client in subscribers:
+                client.notice(statuses)
+
     async def _stop(self) -> None:
         """Send what is queued, close what is open, stop listening; each step has an end."""
         listener, self._listener = self._listener, None
         if listener is None:
             return
+        self._noticing.cancel()
         self._pages.stopping = True
         for client in self._clients.values():
             client.finish()  # its writer sends the rest, then closes

@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from livevlm.changes import Change
 from livevlm.errors import QueueFull
 from livevlm.messages import AnswerEvent, Errand, Question, StreamStatus
-from livevlm.service.protocol import Cancel, Output, Run, Session, SessionOptions, Submit
+from livevlm.service.protocol import Alter, Cancel, Output, Run, Session, SessionOptions, Submit
 from livevlm.service.wire import JsonObject, encode
-from tests.livevlm.service.fake_service import answer, carried_out, stream_status
+from tests.livevlm.service.fake_service import answer, carried_out, made, stream_status
 
 NOW = 1_790_000_013.25
 
@@ -27,6 +28,7 @@ class Desk:
         self.questions: list[Question] = []
         self.open: dict[str, Question] = {}
         self.errands: list[Errand] = []
+        self.changes: list[Change] = []
         self.cancelled: list[str] = []
         self._counts: Counter[str] = Counter()
         ticks = itertools.count()
@@ -68,6 +70,12 @@ class Desk:
         """The engine says something."""
         self.perform(self.session.deliver(event))
 
+    def notice(self) -> list[dict[str, Any]]:
+        """Somebody looks at the streams; what the session said of them."""
+        before = len(self.said)
+        self.perform(self.session.notice(self.statuses))
+        return self.said[before:]
+
     def perform(self, outputs: list[Output]) -> None:
         """Do what the session wants done."""
         for output in outputs:
@@ -79,6 +87,9 @@ class Desk:
                 self.errands.append(output.errand)
                 names = [status.name for status in self.statuses]
                 self.perform(self.session.settled(output.id, carried_out(output.errand, names)))
+            elif isinstance(output, Alter):
+                self.changes.append(output.change)
+                self.perform(self.session.settled(output.id, made(output.change, self.statuses)))
             else:
                 self.said.append(self._sent(output))
 

@@ -10,10 +10,20 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from livevlm.errors import LiveVLMError, NoFramesYet, NotErased, QueueFull, StreamNotFound
+from livevlm.changes import AddStream, Change, Changed, PauseStream, RemoveStream, Told
+from livevlm.errors import (
+    LiveVLMError,
+    NoFramesYet,
+    NotErased,
+    QueueFull,
+    StreamExists,
+    StreamNotFound,
+    TooManyStreams,
+)
 from livevlm.messages import (
     Answer,
     AnswerChunk,
@@ -40,7 +50,9 @@ from livevlm.messages import (
     TierSpan,
     Timings,
 )
+from streams import redact
 
+MOST_STREAMS = 1000
 JPEG = b"\xff\xd8 the picture of frame 4 \x00\xff\xd9"
 AS_OF = AsOf(stream_s=12.5, utc=1_790_000_012.5)
 
@@ -127,6 +139,28 @@ def carried_out(errand: Errand, names: Sequence[str]) -> Result | LiveVLMError:
             return Picture(jpeg=JPEG if errand.frame in (4, None) else None)
 
 
+def made(change: Change, statuses: list[StreamStatus]) -> Changed | LiveVLMError:
+    """What comes of a change, made as a daemon would; `statuses` are changed."""
+    names = [status.name for status in statuses]
+    if isinstance(change, AddStream):
+        if change.name in names:
+            return StreamExists(f"a stream is called {change.name!r} already")
+        if len(names) == MOST_STREAMS:
+            return TooManyStreams(f"{MOST_STREAMS} streams are watched")
+        source = redact(change.settings.url)
+        statuses.append(stream_status(change.name, source=source, state="connecting"))
+        return Changed(what="added", name=change.name, status=statuses[-1])
+    if change.name not in names:
+        return StreamNotFound(f"no stream is called {change.name!r}; there are: {', '.join(names)}")
+    place = names.index(change.name)
+    if isinstance(change, RemoveStream):
+        del statuses[place]
+        return Changed(what="removed", name=change.name, status=None)
+    state = "paused" if isinstance(change, PauseStream) else "live"
+    statuses[place] = replace(statuses[place], state=state)
+    return Changed(what="updated", name=change.name, status=statuses[place])
+
+
 class FakeService:
     """Use it in a `with`; `streams` may be replaced while it runs."""
 
@@ -136,10 +170,13 @@ class FakeService:
         self.looked = 0
         self.questions: list[Question] = []
         self.errands: list[Errand] = []
+        self.made: list[Change] = []
         self.cancelled: list[str] = []
         self.changed = threading.Condition()
         self._released = False
-        self._work: queue.Queue[tuple[Question, Sink] | tuple[Errand, Done] | None] = queue.Queue()
+        self._work: queue.Queue[
+            tuple[Question, Sink] | tuple[Errand, Done] | tuple[Change, Told] | None
+        ] = queue.Queue()
         self._thread = threading.Thread(target=self._run, name="fake-service")
 
     def __enter__(self) -> Self:
@@ -182,6 +219,11 @@ class FakeService:
         self.errands.append(errand)
         self._work.put((errand, done))
 
+    def change(self, change: Change, told: Told) -> None:
+        """Make a change on the service's thread."""
+        self.made.append(change)
+        self._work.put((change, told))
+
     def _names(self) -> list[str]:
         return [status.name for status in self.statuses]
 
@@ -214,6 +256,8 @@ class FakeService:
             asked, tell = work
             if isinstance(asked, Question):
                 answer(asked, tell, held=self._held)  # type: ignore[arg-type]
+            elif isinstance(asked, Change):
+                tell(made(asked, self.statuses))  # type: ignore[arg-type]
             else:
                 if isinstance(asked, Search) and asked.text == "hold":
                     self._held("")

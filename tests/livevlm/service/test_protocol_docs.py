@@ -23,10 +23,18 @@ MODULES = (
     "service/fields",
     "service/naming",
     "service/protocol",
+    "service/streams",
 )
-EVENT = re.compile(r'"((?:session|conversation|response|stream|memory)\.[a-z_.]+|pong|error)"')
+EVENT = re.compile(
+    r'"((?:session|conversation|response|stream|memory)\.[a-z_.]+|subscribed|pong|error)"'
+)
 
-FIELDS = {"response.conversation", "response.input", "session.livevlm.streams"}  # named by errors
+FIELDS = {
+    "response.conversation",
+    "response.input",
+    "session.livevlm.streams",
+}  # named by errors
+HEARD = {"stream.add", "stream.remove", "stream.pause", "stream.resume"}  # and sent by clients
 
 
 def examples() -> list[tuple[str, dict[str, Any]]]:
@@ -50,6 +58,7 @@ def turns() -> Iterator[tuple[dict[str, Any] | None, list[dict[str, Any]]]]:
 def replay(desk: Desk, asked: dict[str, Any] | None, count: int) -> list[dict[str, Any]]:
     """What the session says to an example; questions are answered when the document goes on to the answer."""
     said = list(desk.said) if asked is None else desk.tell(asked)
+    said += desk.notice()
     while len(said) < count and desk.open:
         said += desk.answer()
     return said
@@ -77,10 +86,10 @@ def test_every_event_has_an_example() -> None:
     assert {kind for side, kind in shown if side == "client"} >= set(READERS)
     kinds = {
         kind
-        for module in ("service/errands", "service/events", "service/protocol")
+        for module in ("service/errands", "service/events", "service/protocol", "service/streams")
         for kind in EVENT.findall(source(module))
     }
-    assert {kind for side, kind in shown if side == "server"} == kinds - FIELDS
+    assert {kind for side, kind in shown if side == "server"} == kinds - FIELDS - HEARD
 
 
 def test_every_error_code_is_listed() -> None:
