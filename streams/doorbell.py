@@ -12,7 +12,7 @@ from streams.greeting import answers_rtsp
 _PORTS = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "http": 80, "https": 443}
 
 
-def reachable(address: Address, timeout_s: float = 1.0) -> bool:
+def reachable(address: Address, timeout_s: float = 0.7) -> bool:
     """Whether the port answers within the time given, or the device or folder exists; True where neither can be asked.
 
     At an RTSP port somebody must also speak RTSP, within as long again: an open port alone is no camera.

@@ -167,15 +167,18 @@ class StreamReader:
 
     def _await_source(self, delay_s: float) -> None:
         """Wait so long, or until a source that was out of reach is there again."""
-        left_s = delay_s
+        left_s, knock_s = delay_s, self._options.knock_s
         while left_s > 0:
+            began_s = self._options.monotonic()
             there = self._options.reachable(self._address)
             returned, self._gone = there and self._gone, not there
             if returned:
                 self._delays = self._options.backoff.delays()
                 return
-            pause_s = min(left_s, self._options.knock_s)
-            if self._orders.nap(pause_s):
+            # Who waited long for an answer asks again soon: the camera may have returned meanwhile.
+            left_s -= (took_s := self._options.monotonic() - began_s)
+            pause_s = min(left_s, max(knock_s - took_s, knock_s / 10))
+            if pause_s > 0 and self._orders.nap(pause_s):
                 return
             left_s -= pause_s
 

@@ -3,20 +3,66 @@
 from __future__ import annotations
 
 import socket
+import threading
 from pathlib import Path
 
 import pytest
 
+from livevlm.bench.rtsp import RtspServer
 from streams.address import parse_address
+from streams.clip import encode_clip
 from streams.doorbell import reachable
+from tests.streams.pictures import many
 
 
 def test_a_port_that_answers_and_one_that_does_not() -> None:
     """Without opening the stream, and without credentials."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"rtsp://u:p@127.0.0.1:{server.getsockname()[1]}/cam"
+        url = f"http://u:p@127.0.0.1:{server.getsockname()[1]}/cam"
         assert reachable(parse_address(url))
     assert not reachable(parse_address(url))
+
+
+def test_a_camera_answers_and_an_open_port_alone_does_not() -> None:
+    """What accepts connections and is silent, or says something else, is no camera that came back."""
+    with RtspServer(encode_clip(many(2), 50), credentials=("u", "p")) as server:
+        assert reachable(parse_address(server.url_of(user="u:wrong")))
+    assert not reachable(parse_address(server.url))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/cam"
+        assert not reachable(parse_address(url), timeout_s=0.05)
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"RT", b""])
+def test_what_answers_but_not_rtsp(said: bytes) -> None:
+    """Another protocol, half a word, the end of the connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        answering = threading.Thread(target=answer_once, args=(server, said))
+        answering.start()
+        assert not reachable(parse_address(f"rtsp://u:p@127.0.0.1:{server.getsockname()[1]}/cam"))
+        answering.join()
+
+
+def test_credentials_are_not_given_to_whoever_answers() -> None:
+    """It is asked before anything is known about who is there."""
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        answering = threading.Thread(target=answer_once, args=(server, b"RTSP/1.0 200 OK", asked))
+        answering.start()
+        assert reachable(
+            parse_address(f"rtsp://admin:hunter2@127.0.0.1:{server.getsockname()[1]}/cam")
+        )
+        answering.join()
+    assert b"OPTIONS rtsp://127.0.0.1:" in asked[0]
+    assert b"hunter2" not in asked[0]
+
+
+def answer_once(server: socket.socket, said: bytes, asked: list[bytes] | None = None) -> None:
+    """Accept one connection, take what it asks, say this, and end it."""
+    sock, _peer = server.accept()
+    with sock:
+        (asked if asked is not None else []).append(sock.recv(4096))
+        sock.sendall(said)
 
 
 @pytest.mark.parametrize(

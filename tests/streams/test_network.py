@@ -110,6 +110,14 @@ def test_a_server_that_accepts_and_is_silent(scheme: str) -> None:
         assert "open_timeout_s" in refusal(url, SourceTimedOut, QUICK)
 
 
+def test_a_silent_server_and_a_read_timeout_shorter_than_the_other() -> None:
+    """libav gives up reading first, with an error of its own; it is still the server's silence, and says what to raise."""
+    options = SourceOptions(open_timeout_s=20, read_timeout_s=0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"rtsp://127.0.0.1:{server.getsockname()[1]}/cam"
+        assert "within 0.5 s; " in refusal(url, SourceTimedOut, options)
+
+
 def test_a_camera_that_freezes(clip: Clip) -> None:
     """The read timeout ends the wait, though the connection stays."""
     with (

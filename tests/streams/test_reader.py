@@ -303,6 +303,26 @@ def test_a_source_out_of_reach_is_tried_once_and_then_rarely(run: Make) -> None:
     assert source.opened == 2
 
 
+def test_waiting_for_an_answer_is_part_of_the_delay(run: Make) -> None:
+    """A network in which asking alone takes seconds does not make the wait many times as long."""
+    clock = Clock()
+    knocks: list[object] = []
+    when_opened: list[int] = []
+    source = Scripted(
+        [[ConnectionFailed("cam: off")], [lambda: when_opened.append(len(knocks)), 0.0]]
+    )
+
+    def knock(address: object) -> bool:
+        knocks.append(address)
+        clock.now_s += 5
+        return False
+
+    minute = Backoff(first_s=60, longest_s=60, jitter=0)
+    run(source, backoff=minute, knock_s=0.001, reachable=knock, monotonic=clock)
+    until(lambda: when_opened)
+    assert when_opened == [12]
+
+
 def test_delays_begin_anew_after_a_success(run: Make) -> None:
     """What was lost before does not slow down the next return."""
     lost = ConnectionFailed("cam: off")
