@@ -15,6 +15,12 @@ def resident_mib(process: str | int = "self") -> float:
     return pages * os.sysconf("SC_PAGESIZE") / MIB
 
 
+def mapped_mib() -> float:
+    """Of this process's resident memory, what are pages of files, which the system takes back when it needs them; in MiB."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[2])
+    return pages * os.sysconf("SC_PAGESIZE") / MIB
+
+
 def cpu_s(process: str | int = "self", thread: int | None = None) -> float:
     """Processor time of a process, or of one of its threads, in seconds; 0 for one that is over."""
     task = "" if thread is None else f"/task/{thread}"

@@ -9,10 +9,11 @@ from livevlm.cli import fail, run_module
 from livevlm.layers import nearest
 
 BENCHMARKS = {
-    "ingest": "how many frames a second become memory",
+    "ingest": "how many frames a second become memory; with --cameras N: real RTSP cameras",
     "answer": "how fast answers come, and how that depends on the length of the stream",
     "recording": "half an hour of known content, replayed from an encoded file and asked about",
     "memory": "what memory costs in bytes, against keeping everything",
+    "soak": "a simulated day: resident memory, and what became of every picture",
     "crashes": "what is lost when the process is killed, again and again",
     "index": "ways to find the archive's pages: what they find, how fast, at what cost",
     "quality": "what memories answer right, hours later, against what they cost",
