@@ -74,8 +74,9 @@ def after(state: State, event: Event) -> State:
 
 def table_text() -> str:
     """The table as Markdown: a row a state, a column an event; what is refused is left empty."""
-    rows = [("", *EVENTS), ("---",) * (len(EVENTS) + 1)]
+    rows = [["", *EVENTS], ["---"] * (len(EVENTS) + 1)]
     rows += [
-        (f"**{state}**", *(TABLE[state].get(event, "") for event in EVENTS)) for state in STATES
+        [f"**{state}**", *(TABLE[state].get(event, "") for event in EVENTS)] for state in STATES
     ]
-    return "\n".join(f"| {' | '.join(row)} |".replace("|  |", "| |") for row in rows)
+    lines = ["".join(f"| {cell} " if cell else "| " for cell in row) + "|" for row in rows]
+    return "\n".join(lines)
