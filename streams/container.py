@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from functools import partial
@@ -26,6 +27,8 @@ from streams.timeline import Stamper, Timeline
 
 # Some encoders refresh pictures bit by bit and never send a keyframe; after this many the picture is whole.
 KEYFRAME_PATIENCE = 300
+# Packets that a decoder may be behind its pictures.
+DECODER_DELAY = 64
 # Taken where a source does not say how many pictures a second it has.
 USUAL_FPS = 25.0
 
@@ -42,6 +45,7 @@ class ContainerSource:
         self._options = options
         self._reformatter = VideoReformatter()
         self._video: Video | None = None
+        self._key_stamps: deque[int] = deque(maxlen=DECODER_DELAY)
 
     @property
     def live(self) -> bool:
@@ -65,6 +69,7 @@ class ContainerSource:
 
     def __iter__(self) -> Iterator[Frame]:
         assert self._video is not None, "a source is entered before it is read"
+        self._key_stamps.clear()
         stamper = Stamper()
         timeline = Timeline(live=self.live, interval_s=1 / (self._video.fps_claimed or USUAL_FPS))
         thrift = self._thrift(self._video)
@@ -95,6 +100,8 @@ class ContainerSource:
         codec = video.stream.codec_context.codec.canonical_name
         try:
             for packet in video.packets():
+                if packet.is_keyframe and (stamp := _stamp(packet)) is not None:
+                    self._key_stamps.append(stamp)
                 if not packet.size:  # The end: what is left in the decoder comes out.
                     yield from video.decode(packet)
                     continue
@@ -108,7 +115,7 @@ class ContainerSource:
         waited: int | None = 0
         with closing(self._decoded(video, thrift)) as pictures:
             for picture in pictures:
-                if waited is not None and not picture.key_frame and waited < KEYFRAME_PATIENCE:
+                if waited is not None and not self._is_key(picture) and waited < KEYFRAME_PATIENCE:
                     waited += 1
                     self._options.on_drop("before_keyframe")
                     continue
@@ -116,6 +123,10 @@ class ContainerSource:
                 yield picture
         if waited is not None and not video.live and not self._options.cancelled():
             raise video.no_picture()
+
+    def _is_key(self, picture: VideoFrame) -> bool:
+        """Whether a picture refers to no other. Some decoders never say so, as QuickTime Animation's; the container does."""
+        return bool(picture.key_frame) or _stamp(picture) in self._key_stamps
 
     def _convert(self, picture: VideoFrame) -> npt.NDArray[np.uint8]:
         """Upright RGB pixels, (height, width, 3), scaled by swscale in the same pass."""
@@ -137,6 +148,11 @@ def _arrival(packet: Packet[Stream], codec: str) -> Arrival[Packet[Stream]]:
         stamp_s=None if pts is None or base is None else float(pts * base),
         size=packet.size,
     )
+
+
+def _stamp(timed: Packet[Stream] | VideoFrame) -> int | None:
+    """What a packet and its picture have in common."""
+    return timed.dts if timed.pts is None else timed.pts
 
 
 def _decoded_s(picture: VideoFrame) -> float | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import math
-import os
 import time
 from collections.abc import Iterator
 from types import TracebackType
@@ -12,24 +11,21 @@ from typing import Self
 
 import av
 import av.error
-from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition, Stream
+from av.stream import Stream
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from streams.address import Address
-from streams.errors import CodecUnsupported, NoVideo, StreamError
+from streams.bounds import check_size, too_large
+from streams.errors import NoVideo, StreamError
 from streams.explain import explain
+from streams.opening import MICROSECONDS, open_container, patience_s
+from streams.picking import encrypted, is_encrypted, pick_video
 from streams.source import SourceOptions
+from streams.tape import Tape, open_recording
 
 # A demuxer that fails this often without a packet in between is not going to find its way again.
 DEMUX_ERRORS = 100
-MICROSECONDS = 1_000_000
-# By default libav watches for seconds to measure a frame rate: it took 5.8 s to open a camera of 5 fps.
-AT_ONCE = {"analyzeduration": "100000", "fpsprobesize": "0"}
-# Pictures a second that are grabbed where none are asked for: a whole screen is dear, a webcam knows its own rate.
-GRAB_FPS = {"screen": "10", "webcam": ""}
 
 
 class Video:
@@ -39,11 +35,15 @@ class Video:
         self._address = address
         self._options = options
         self._last_error: Exception | None = None
-        self._container = _open(address, options)
+        self._tape: Tape | None = None
+        if address.kind == "file":
+            self._container, self._tape = open_recording(address, options)
+        else:
+            self._container = open_container(address, options)
         try:
-            self.stream = _pick_video(self._container, address)
+            self.stream = pick_video(self._container, address)
         except StreamError:
-            self._container.close()
+            self._close()
             raise
 
     def __enter__(self) -> Self:
@@ -55,7 +55,12 @@ class Video:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         self._container.close()
+        if self._tape is not None:
+            self._tape.close()
 
     @property
     def format(self) -> str:
@@ -90,9 +95,13 @@ class Video:
                         return
                     failures = 0
                     if packet.stream.index == self.stream.index:
+                        if is_encrypted(packet):
+                            raise encrypted(self._address)
                         yield packet
+                if self._tape is not None and self._tape.exhausted:
+                    raise self._tape.lost(self._address.shown)
                 return
-            except av.error.InvalidDataError as error:
+            except (av.error.InvalidDataError, av.error.BlockingIOError) as error:
                 failures += 1
                 self._lost(error)
             except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
@@ -106,7 +115,9 @@ class Video:
     def _demux(self) -> Iterator[Packet[Stream]]:
         """All streams' packets, so that also while only sound comes somebody looks whether to go on."""
         packets, live = self._container.demux(), self.live
-        patience_s = self._options.read_timeout_s if self._address.kind == "network" else math.inf
+        wait_s = math.inf
+        if self._address.kind == "network":
+            wait_s = patience_s(self._address, self._options)
         while True:
             asked_s = time.monotonic()
             try:
@@ -115,9 +126,11 @@ class Video:
                 return  # PyAV, at the end of a file in which another stream turned up on the way.
             if packet is None or (live and not packet.size):
                 return  # What a lost camera left in the decoder is old by now.
-            if live and time.monotonic() - asked_s >= patience_s:
+            if live and time.monotonic() - asked_s >= wait_s:
                 # When the time is up libav first gives what it held back, and only then, after as long again, an error.
-                raise TimeoutError(f"nothing came for {patience_s:g} s")
+                raise TimeoutError(f"nothing came for {wait_s:g} s")
+            if self._tape is not None:
+                self._tape.led_to_packet()
             yield packet
 
     def decode(self, packet: Packet[Stream], *, alone: bool = False) -> list[VideoFrame]:
@@ -132,6 +145,7 @@ class Video:
         except (av.FFmpegError, ValueError) as error:
             self._lost(error)
             return []
+        check_size(self.stream.codec_context, self._address.shown)
         whole = [picture for picture in pictures if not picture.is_corrupt]
         for _ in range(len(pictures) - len(whole)):
             self._options.on_drop("corrupt")
@@ -149,10 +163,16 @@ class Video:
 
     def no_picture(self) -> StreamError:
         """What to raise at the end of a recording in which there was no picture to be had."""
+        if isinstance(self._last_error, av.error.ArgumentError) and not self._pixels():
+            return too_large(self._address.shown)
         if self._last_error is not None:
             return self._explain(self._last_error)
         hint = "check that it was recorded to the end"
         return NoVideo(f"{self._address.shown} holds no whole picture; {hint}")
+
+    def _pixels(self) -> int:
+        """The size of pictures as the decoder knows it; 0 once libav has refused to make one so large."""
+        return self.stream.codec_context.width * self.stream.codec_context.height
 
     def _explain(self, error: Exception) -> StreamError:
         return explain(error, self._address, self._options, opening=False)
@@ -160,66 +180,3 @@ class Video:
     def _lost(self, error: Exception) -> None:
         self._last_error = error
         self._options.on_drop("corrupt")
-
-
-def _open(address: Address, options: SourceOptions) -> InputContainer:
-    began = time.monotonic()
-    local = address.kind in ("file", "screen", "webcam")
-    try:
-        return av.open(
-            address.target,
-            format={"webcam": "v4l2", "screen": "x11grab"}.get(address.kind),
-            options=_container_options(address, options),
-            metadata_errors="replace",
-            timeout=None if local else (options.open_timeout_s, options.read_timeout_s),
-        )
-    except (av.FFmpegError, OSError, ValueError) as error:
-        took_s = time.monotonic() - began
-        raise explain(error, address, options, opening=True, took_s=took_s) from error
-
-
-def _container_options(address: Address, options: SourceOptions) -> dict[str, str]:
-    if address.kind in ("webcam", "screen"):
-        asked = {"framerate": address.parameters.get("fps", GRAB_FPS[address.kind])}
-        asked["video_size"] = address.parameters.get("size", "")
-        return {name: value for name, value in asked.items() if value} | AT_ONCE
-    if address.kind != "network":
-        return {}
-    patience = str(round(options.read_timeout_s * MICROSECONDS))
-    if address.scheme in ("rtsp", "rtsps"):
-        return {
-            "rtsp_transport": options.rtsp_transport,
-            "allowed_media_types": "video",
-            "timeout": patience,
-            **AT_ONCE,
-        }
-    if address.scheme in ("http", "https") and not address.live:
-        return {"rw_timeout": patience, "reconnect": "1", "reconnect_on_network_error": "1"}
-    return {"rw_timeout": patience, "fpsprobesize": "0"}
-
-
-def _pick_video(container: InputContainer, address: Address) -> VideoStream:
-    """The best moving picture; a song's cover is none."""
-    covers = Disposition.attached_pic
-    candidates = [stream for stream in container.streams.video if not stream.disposition & covers]
-    if not candidates:
-        kinds: set[str] = {stream.type for stream in container.streams if stream.type != "video"}
-        others = " and ".join(sorted(kinds)) or "a still picture"
-        raise NoVideo(f"{address.shown} holds no video, only {others}; give another source")
-    best = container.streams.best("video")
-    stream = best if isinstance(best, VideoStream) and best in candidates else candidates[0]
-    if stream.codec_context is None:
-        raise CodecUnsupported(
-            f"{address.shown}: there is no decoder for its video; send it as H.264"
-        )
-    _set_threads(stream, address)
-    return stream
-
-
-def _set_threads(stream: VideoStream, address: Address) -> None:
-    """A recording may be decoded ahead on several cores; a live picture must come out at once, and cameras may be many."""
-    if address.live:
-        stream.codec_context.thread_count = 1
-    else:
-        stream.codec_context.thread_count = min(4, os.cpu_count() or 1)
-        stream.thread_type = "AUTO"

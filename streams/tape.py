@@ -1,0 +1,110 @@
+"""Tape: a recording's file as libav reads it, which ends where reading on would lead nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import av.error
+from av.container import InputContainer
+
+from streams.address import Address
+from streams.bounds import DECODER_OPTIONS
+from streams.errors import SourceCorrupt
+from streams.explain import explain
+from streams.source import SourceOptions
+
+# What may be read from one packet to the next, and while a file is opened: its index is read then. Without this bound a file of
+# raw H.264 that goes on in zeros is read for ever, into one packet that grows for ever.
+MAX_BYTES_BETWEEN = 128 * 2**20
+
+
+class Tape:
+    """A recording's file as libav reads it: it ends when `cancelled`, or when too much was read without a packet.
+
+    For libav a file like any other; OSError where it cannot be opened. `seekable`: whether libav may go back and forth.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        cancelled: Callable[[], bool],
+        *,
+        seekable: bool = True,
+        limit: int = MAX_BYTES_BETWEEN,
+    ) -> None:
+        self.name = path  # libav looks at its ending.
+        self._cancelled = cancelled
+        self._seekable = seekable
+        self._limit = limit
+        self._since = 0
+        self._file = Path(path).open("rb", buffering=0)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether it ended because nothing was found for too long."""
+        return self._since > self._limit
+
+    def led_to_packet(self) -> None:
+        """Take note of a packet. Not at the end: what is left then comes out as one."""
+        if not self.exhausted:
+            self._since = 0
+
+    def lost(self, shown: str) -> SourceCorrupt:
+        """What to raise when it is exhausted."""
+        size = f"{self._limit // 2**20} MiB"
+        return SourceCorrupt(
+            f"{shown}: nothing was found in {size}; it is damaged, check that it plays elsewhere"
+        )
+
+    def read(self, size: int) -> bytes:
+        """At most so many bytes; none at the end."""
+        if self.exhausted or self._cancelled():
+            return b""
+        data = self._file.read(size) or b""
+        self._since += len(data)
+        return data
+
+    def seekable(self) -> bool:
+        """Whether it can be sought in."""
+        return self._seekable and self._file.seekable()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place, as in every file."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The place where it is."""
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Close the file; libav leaves that to its owner."""
+        self._file.close()
+
+
+def open_recording(address: Address, options: SourceOptions) -> tuple[InputContainer, Tape]:
+    """The opened container and its tape, which is to be closed after it. StreamError where it cannot be opened."""
+    try:
+        try:
+            return _open(address, options, seekable=True)
+        except EOFError:
+            # An MP4 of fragments that ends inside a fragment's head, as one that is still being written: libav looks at all of
+            # them and gives up. Read from the front, it gives the fragments before.
+            return _open(address, options, seekable=False)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise explain(error, address, options, opening=True) from error
+
+
+def _open(
+    address: Address, options: SourceOptions, *, seekable: bool
+) -> tuple[InputContainer, Tape]:
+    tape = Tape(address.target, options.cancelled, seekable=seekable)
+    try:
+        container = av.open(tape, "r", options=DECODER_OPTIONS, metadata_errors="replace")
+    except BaseException:
+        tape.close()
+        if tape.exhausted:
+            raise tape.lost(address.shown) from None
+        raise
+    return container, tape
