@@ -14,6 +14,8 @@ from livevlm.service.wire import status_json
 
 PARTIAL = 6
 DOWN = ("failed", "reconnecting", "stalled")
+# Why a frame was left out on purpose: these are no losses.
+SPARED = ("skipped", "similar")
 HEADER = ("STREAM", "STATE", "LAST FRAME", "FRAMES", "DROPPED", "MEMORY", "REMEMBERS", "SOURCE")
 
 
@@ -55,7 +57,13 @@ def _print_table(status: ServerStatus) -> None:
     print_table(HEADER, [_row(stream) for stream in status.streams])
     for stream in status.streams:
         if stream.error:
-            print(f"{stream.name}: {stream.error_code}: {stream.error}")
+            print(f"{stream.name}: {stream.error_code}: {stream.error}{_again(stream)}")
+
+
+def _again(stream: StreamStatus) -> str:
+    """When a lost source is opened again, where that is waited for."""
+    wait_s = stream.next_try_s
+    return "" if wait_s is None else f"; opened again in {wait_s:.0f} s, or when it answers"
 
 
 def _row(stream: StreamStatus) -> tuple[str, ...]:
@@ -66,7 +74,7 @@ def _row(stream: StreamStatus) -> tuple[str, ...]:
         stream.state,
         "none yet" if age is None else f"{age:.1f} s ago",
         f"{stream.frames_encoded} of {stream.frames_received}",
-        str(sum(stream.frames_dropped.values())),
+        str(sum(n for reason, n in stream.frames_dropped.items() if reason not in SPARED)),
         f"{tokens or 'empty'} ({size(stream.memory_bytes)})",
         _span(stream),
         stream.source,

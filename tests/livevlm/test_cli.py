@@ -284,6 +284,7 @@ def test_status_shows_every_stream(run: Run, address: str) -> None:
     assert lines[2].startswith("front   live")
     assert lines[3].startswith("yard    live")
     assert "0:02.5 - 0:12.5" in lines[2]
+    assert "90 of 1500  7 " in lines[2], "what was left out on purpose is no loss"
 
 
 def test_status_as_json_prints_a_line_a_stream(run: Run, address: str) -> None:
@@ -299,11 +300,12 @@ def test_status_tells_of_a_stream_that_is_down(
     run: Run, service: FakeService, address: str
 ) -> None:
     """Exit code 6, and what is wrong with which stream."""
-    failed = {"state": "reconnecting", "error_code": "STREAM_AUTH", "error": "wrong password"}
+    failed: dict[str, object] = {"state": "reconnecting", "error_code": "STREAM_AUTH"}
+    failed |= {"error": "wrong password", "next_try_s": 12.4}
     service.statuses[1] = stream_status("yard", last_frame_utc=None, as_of=None, **failed)
     code, out, _ = run("status", "--server", address)
     assert code == 6
-    assert "yard: STREAM_AUTH: wrong password" in out
+    assert "yard: STREAM_AUTH: wrong password; opened again in 12 s" in out
     assert run("status", "--quiet", "--server", address) == (6, "", "")
 
 
