@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import math
+import re
 import subprocess
 import sys
 import tempfile
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is asked with `--cameras`."""
     group = parser.add_argument_group("cameras")
     group.add_argument("--cameras", type=int, default=0, help="RTSP cameras on this machine")
-    group.add_argument("--size", type=_size, default=(1920, 1080), help="1920x1080 (default)")
+    group.add_argument("--size", type=size, default=(1920, 1080), help="1920x1080 (default)")
     group.add_argument("--camera-fps", type=float, default=15.0, help="pictures a camera sends")
     group.add_argument("--gop", type=int, default=30, help="pictures from keyframe to keyframe")
     group.add_argument("--bit-rate", type=int, default=3_000_000, help="bits a second, a camera")
@@ -134,13 +135,13 @@ def watch(
         }
     )
     backbone = build_backbone(config)
-    size = backbone.frame_size
+    wanted = backbone.frame_size
     seen = _Seen({name: [] for name in names})
     rig = Rig(
         backbone,
         config,
         lambda wake: [
-            build_intake(name, config, environ={}, size=size, wake=wake) for name in names
+            build_intake(name, config, environ={}, size=wanted, wake=wake) for name in names
         ],
         seen.note,
     )
@@ -235,13 +236,13 @@ def _figures(
     }
     figures["kept_up"] = (
         behind == 0
-        and _bounded(ages, passed_s, options.fps)
+        and bounded(ages, passed_s, options.fps)
         and (least >= math.floor(0.95 * passed_s * options.fps) - 1)
     )
     return figures
 
 
-def _bounded(ages: dict[str, list[float]], passed_s: float, fps: float) -> bool:
+def bounded(ages: dict[str, list[float]], passed_s: float, fps: float) -> bool:
     """Whether frames wait no longer at the end than at the beginning, give or take one sampling period."""
     part = max(1, round(passed_s * fps / 4))
     late = [age for each in ages.values() for age in each[-part:]]
@@ -261,8 +262,9 @@ def _short(value: Any) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def _size(text: str) -> tuple[int, int]:
-    width, by, height = text.partition("x")
-    if not (by and width.isdecimal() and height.isdecimal()):
-        raise argparse.ArgumentTypeError(f"a size looks like 1920x1080, not {text!r}")
-    return int(width), int(height)
+def size(text: str) -> tuple[int, int]:
+    """The width and the height that a text like 1920x1080 names, both even. ArgumentTypeError for any other."""
+    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if found is None or int(found[1]) % 2 or int(found[2]) % 2:
+        raise argparse.ArgumentTypeError(f"a size is two even numbers, as 1920x1080, not {text!r}")
+    return int(found[1]), int(found[2])

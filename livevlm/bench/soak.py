@@ -43,6 +43,7 @@ def main(argv: Sequence[str]) -> int:
     parser = arguments("soak", __doc__ or "")
     parser.add_argument("--hours", type=float, default=24.0, help="simulated")
     parser.add_argument("--streams", type=int, default=1)
+    parser.add_argument("--fps", type=float, default=1.0, help="pictures a simulated second")
     parser.add_argument("--minutes", type=float, default=10.0, help="real ones, at most")
     parser.add_argument("--clip-s", type=float, default=600.0, help="a camera is lost so often")
     parser.add_argument("--archive-mb", type=int, default=256, help="a stream's, on disk, MiB")
@@ -57,7 +58,8 @@ def main(argv: Sequence[str]) -> int:
                 "model": {key: getattr(options, key) for key in ("device", "dtype", "threads")}
                 | {"name": options.model},
                 "memory": {"archive_disk_mb": options.archive_mb},
-                "streams": {name: {"url": str(clip), "fps": 1.0} for name in names},
+                "ingest": {"fps": options.fps},
+                "streams": {name: {"url": str(clip)} for name in names},
             }
         )
         backbone = build_backbone(config)
@@ -122,7 +124,7 @@ class Soak:
 
     def run(self, patience_s: float) -> list[dict[str, Any]]:
         """All of the simulated time, or as much as there is time for: a row for each stream."""
-        size, fps = self.backbone.frame_size, 1.0
+        size, fps = self.backbone.frame_size, self.config.ingest.fps
         rig = Rig(
             self.backbone,
             self.config,

@@ -25,8 +25,8 @@ LOOK_S = 0.05
 class SoakCamera:
     """One stream of a soak. Its clock is moved by its pictures, and by AWAY_S whenever it is lost; it stops at `end_s`.
 
-    It waits for the mailbox to have room, except once an hour of its time, when it does not for as long as the mailbox could
-    hold twice: then pictures are let go.
+    It waits for the mailbox to have room, except once an hour of its time, when it does not until so many pictures came that
+    the mailbox could be filled with them twice: then some are let go.
     """
 
     def __init__(self, path: Path, *, name: str, end_s: float, capacity: int) -> None:
@@ -34,7 +34,8 @@ class SoakCamera:
         self._path, self._name, self._end_s, self._capacity = path, name, end_s, capacity
         self._mailbox = Mailbox(capacity, "oldest")
         self._room = threading.Event()
-        self._began_s = -AWAY_S
+        self._hurry_s = 0.0
+        self._began_s = 0.0
 
     @property
     def over(self) -> bool:
@@ -45,6 +46,7 @@ class SoakCamera:
         self, *, size: tuple[int, int], fps: float, decode: Decode, wake: Callable[[], None]
     ) -> Intake:
         """Its reader, which is the real one."""
+        self._hurry_s = 2 * self._capacity / fps
         options = ReaderOptions(
             fps=fps,
             source=SourceOptions(size=size, decode=decode, clock=lambda: EPOCH_S + self.now_s),
@@ -79,7 +81,7 @@ class SoakCamera:
 
     def _wait(self, cancelled: Callable[[], bool]) -> None:
         while not cancelled():
-            hurried = self.now_s % HOUR_S < 2 * self._capacity
+            hurried = self.now_s % HOUR_S < self._hurry_s
             full = len(self._mailbox) >= self._capacity and not hurried
             if not (full or self.over):
                 return
