@@ -8,7 +8,7 @@ from __future__ import annotations
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from streams.errors import CodecUnsupported
+from streams.errors import CodecUnsupported, SourceCorrupt
 
 # 8K, with the width of cinemas: libav makes no larger picture.
 MAX_WIDTH, MAX_HEIGHT = 8192, 4320
@@ -37,15 +37,15 @@ def check_size(context: VideoCodecContext, shown: str) -> None:
     if pixels > MAX_PIXELS or pixels * bits > 8 * MAX_PICTURE_BYTES:
         raise CodecUnsupported(
             f"{shown}: a picture of {context.width}x{context.height} with {bits or 'unknown'} bits a pixel is too large; "
-            f"{_allowed()}"
+            f"{_allowed()}; scale it down"
         )
 
 
-def too_large(shown: str) -> CodecUnsupported:
-    """What to raise where libav refused to make a picture because of its size."""
-    return CodecUnsupported(f"{shown}: its pictures are too large or of no size; {_allowed()}")
+def sizeless(shown: str) -> SourceCorrupt:
+    """What to raise where libav made no picture and knows no size: it forgets one that it refuses."""
+    return SourceCorrupt(f"{shown}: its pictures are damaged, or too large: {_allowed()}")
 
 
 def _allowed() -> str:
     most = f"{MAX_WIDTH}x{MAX_HEIGHT} pixels and {MAX_PICTURE_BYTES // 2**20} MiB"
-    return f"at most {most} are decoded: scale it down"
+    return f"at most {most} are decoded"

@@ -16,7 +16,7 @@ from av.stream import Stream
 from av.video.frame import VideoFrame
 
 from streams.address import Address
-from streams.bounds import check_size, too_large
+from streams.bounds import check_size, sizeless
 from streams.errors import NoVideo, StreamError
 from streams.explain import explain
 from streams.opening import MICROSECONDS, open_container, patience_s
@@ -163,16 +163,13 @@ class Video:
 
     def no_picture(self) -> StreamError:
         """What to raise at the end of a recording in which there was no picture to be had."""
-        if isinstance(self._last_error, av.error.ArgumentError) and not self._pixels():
-            return too_large(self._address.shown)
+        codec = self.stream.codec_context
+        if self._last_error is not None and not codec.width * codec.height:
+            return sizeless(self._address.shown)
         if self._last_error is not None:
             return self._explain(self._last_error)
         hint = "check that it was recorded to the end"
         return NoVideo(f"{self._address.shown} holds no whole picture; {hint}")
-
-    def _pixels(self) -> int:
-        """The size of pictures as the decoder knows it; 0 once libav has refused to make one so large."""
-        return self.stream.codec_context.width * self.stream.codec_context.height
 
     def _explain(self, error: Exception) -> StreamError:
         return explain(error, self._address, self._options, opening=False)
