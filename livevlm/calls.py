@@ -52,5 +52,11 @@ class Calls:
             future.set_exception(_stopping())
 
 
+def outcome(ended: Future[T]) -> T | LiveVLMError:
+    """What a call that has ended gave, or the LiveVLMError that it raised; any other is raised again."""
+    error = ended.exception()
+    return error if isinstance(error, LiveVLMError) else ended.result()
+
+
 def _stopping() -> LiveVLMError:
     return LiveVLMError("the daemon is stopping")

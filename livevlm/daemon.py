@@ -14,12 +14,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
 
 from livevlm import __version__
 from livevlm.assembly import build_backbone, build_engine, open_state, server_options
 from livevlm.backbone import Backbone
+from livevlm.calls import outcome
 from livevlm.changes import Change, Told
 from livevlm.config import Config
 from livevlm.intake import Intake, build_intake
@@ -29,7 +31,12 @@ from livevlm.persistence import StateDir
 from livevlm.service.address import PATH
 from livevlm.service.listening import check_free
 from livevlm.service.server import Server
+from livevlm.service.watches import told_json
+from livevlm.service.wire import encode
 from livevlm.watchconfig import StreamConfig
+from livevlm.watching.orders import MakeWatch, WatchDone, WatchOrder, WatchResult
+from livevlm.watching.watch import WatchEvent
+from livevlm.watching.webhook import Courier
 from livevlm.watchlist import Watchlist
 
 logger = logging.getLogger(__name__)
@@ -55,6 +62,7 @@ class Daemon:
         self._on_death: Callable[[], object] = _nothing
         self._watchlist: Watchlist | None = None
         self._state: StateDir | None = None
+        self._courier = Courier(environ=environ, done=self._metrics.webhook_done)
 
     def __enter__(self) -> Self:
         server = self._config.server
@@ -77,6 +85,8 @@ class Daemon:
             wake=self._wake.set,
             state=None if self._state is None else self._state.path,
         )
+        self._engine.listen(self._post)
+        self._courier.start()
         self._worker.start()
         self._watchlist.start()
         return self
@@ -99,6 +109,7 @@ class Daemon:
                 self._watchlist.join(WORKER_S)
             if self._state is not None:
                 self._state.close()
+        self._courier.close()
 
     @property
     def stuck(self) -> bool:
@@ -125,6 +136,28 @@ class Daemon:
         """As Watchlist.change."""
         assert self._watchlist is not None, "the daemon has not been entered"
         self._watchlist.change(change, told)
+
+    def watch(self, order: WatchOrder, done: WatchDone) -> None:
+        """As Engine.watch; also raises ConfigError for a webhook whose variables are not set."""
+        if isinstance(order, MakeWatch) and order.request.webhook is not None:
+            self._courier.check(order.request.webhook)
+
+        def tell(ended: Future[WatchResult]) -> None:
+            result = outcome(ended)
+            done(result)
+
+        self._engine.watch(order).add_done_callback(tell)
+        self._wake.set()
+
+    def listen(self, listener: Callable[[WatchEvent], None]) -> None:
+        """As Engine.listen."""
+        self._engine.listen(listener)
+
+    def _post(self, event: WatchEvent) -> None:
+        webhook = event.watch.request.webhook
+        if webhook is not None:
+            kind, fields = told_json(event)
+            self._courier.post(webhook, encode({"type": kind, **fields}).encode())
 
     def streams(self) -> list[StreamStatus]:
         """As Engine.streams."""

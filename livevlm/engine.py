@@ -188,7 +188,7 @@ class Engine:
         return self._calls.put(lambda: self._watches.carry_out(order))
 
     def listen(self, listener: Listener) -> None:
-        """Tell what watches find, on the model's thread, to one that must not block; before the first step."""
+        """Tell this one too what watches find, on the model's thread; it must not block."""
         self._watches.listen(listener)
 
     def streams(self) -> list[StreamStatus]:

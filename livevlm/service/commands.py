@@ -18,6 +18,7 @@ from livevlm.service.fields import Fields, InvalidRequest, shown
 from livevlm.service.options import AskOptions
 from livevlm.service.streams import read_add, read_pause, read_remove, read_resume
 from livevlm.service.timespan import time_range
+from livevlm.service.watches import WatchCommand, WatchList, read_create, read_delete
 from livevlm.service.wire import Json, JsonObject
 
 MAX_TEXT = 16_384
@@ -27,7 +28,7 @@ MAX_METADATA = 16
 SEARCHED = 8
 ALL = "all"
 TIMES = ("last", "from", "to", "at")
-TOPICS = ("stream",)
+TOPICS = ("stream", "watch")
 HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 DAY_MS = 86_400_000.0
 
@@ -127,6 +128,7 @@ Command = (
     | Subscribe
     | Ping
     | MemoryCommand
+    | WatchCommand
 )
 
 
@@ -288,6 +290,9 @@ READERS: dict[str, Callable[[Fields], Command]] = {
     "memory.stats": _memory_stats,
     "memory.search": _memory_search,
     "memory.clear": _memory_clear,
+    "watch.create": read_create,
+    "watch.list": lambda _: WatchList(),
+    "watch.delete": read_delete,
     "ping": lambda _: Ping(),
 }
 

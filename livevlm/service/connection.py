@@ -7,27 +7,40 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from livevlm.changes import Change, Changed, Told
+from livevlm.changes import Change, Told
 from livevlm.errors import LiveVLMError
-from livevlm.messages import AnswerEvent, Done, Errand, Question, Result, Sink, StreamStatus
+from livevlm.messages import AnswerEvent, Done, Errand, Question, Sink, StreamStatus
 from livevlm.service.outbox import Outbox
-from livevlm.service.protocol import Alter, Cancel, Output, Run, Session, Submit, View
+from livevlm.service.protocol import (
+    Alter,
+    Cancel,
+    Order,
+    Outcome,
+    Output,
+    Run,
+    Session,
+    Submit,
+    View,
+)
 from livevlm.service.wire import encode
-
-Outcome = Result | Changed | LiveVLMError
+from livevlm.watching.orders import WatchDone, WatchOrder
+from livevlm.watching.watch import WatchEvent
 
 
 class Service(View, Protocol):
-    """What answers, from threads of its own. `submit`, `errand` and `change` raise LiveVLMError for what they do not take.
+    """What answers, from threads of its own. `submit`, `errand`, `change` and `watch` raise LiveVLMError for what they do not
+    take.
 
-    For each question taken, the sink gets what `livevlm.messages` says, for each errand `done` is called once, for each change
-    `told`; all may be called from any thread, and never wait.
+    For each question taken, the sink gets what `livevlm.messages` says, for each errand and each order `done` is called once,
+    for each change `told`, and listeners hear what watches tell; all may be called from any thread, and never wait.
     """
 
     def submit(self, question: Question, sink: Sink) -> None: ...
     def cancel(self, question_id: str) -> bool: ...
     def errand(self, errand: Errand, done: Done) -> None: ...
     def change(self, change: Change, told: Told) -> None: ...
+    def watch(self, order: WatchOrder, done: WatchDone) -> None: ...
+    def listen(self, listener: Callable[[WatchEvent], None]) -> None: ...
 
 
 class Connection:
@@ -74,6 +87,11 @@ class Connection:
         if not self.over:
             self._perform(self._session.notice(statuses))
 
+    def hear(self, event: WatchEvent) -> None:
+        """A watch tells something."""
+        if not self.over:
+            self._perform(self._session.hear(event))
+
     def going_away(self, *, time_left_s: float, reason: str) -> None:
         """Tell the client that the daemon stops soon."""
         self._perform(self._session.going_away(time_left_s=time_left_s, reason=reason))
@@ -105,6 +123,8 @@ class Connection:
                     self._run(errand_id, functools.partial(self._service.errand, errand))
                 case Alter(errand_id, change):
                     self._run(errand_id, functools.partial(self._service.change, change))
+                case Order(errand_id, order):
+                    self._run(errand_id, functools.partial(self._service.watch, order))
                 case _:
                     self._send(encode(output))
 

@@ -5,10 +5,12 @@
         Cancel(question_id)  tell the engine
         Run(id, errand)      hand it to the engine, then give `settled` its result, or why there is none
         Alter(id, change)    have it made, then give `settled` what came of it, or why nothing did
+        Order(id, order)     the same, of watches
         anything else        an event to send
 
-`notice` looks for what subscribers are to be told. What the engine says about questions goes to `deliver`. Every accepted
-question gets exactly one response.done, every errand and change one event; nothing that a client sends makes a session raise.
+`notice` looks for what subscribers are to be told, `hear` takes what watches tell. What the engine says about questions goes to
+`deliver`. Every accepted question gets exactly one response.done, every errand, change and order one event; nothing that a
+client sends makes a session raise.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from livevlm.changes import (
     ResumeStream,
 )
 from livevlm.errors import LiveVLMError, QueueFull, ResponseNotFound
-from livevlm.messages import Answer, AnswerEvent, Errand, Question, Result, StreamStatus
+from livevlm.messages import Answer, AnswerEvent, Question, Result, StreamStatus
 from livevlm.service.commands import (
     Command,
     ItemCreate,
@@ -53,8 +55,33 @@ from livevlm.service.events import AnswerEvents, Envelopes, error_json, session_
 from livevlm.service.fields import InvalidRequest, shown
 from livevlm.service.naming import choose_stream, known_stream
 from livevlm.service.options import DEFAULTS, AskOptions, question_from
+from livevlm.service.outputs import Alter, Cancel, Order, Outcome, Output, Run, Submit
 from livevlm.service.streams import News, changed_json
+from livevlm.service.watches import (
+    WatchCommand,
+    WatchCreate,
+    WatchDelete,
+    WatchList,
+    order_from,
+    ordered_json,
+    told_json,
+)
 from livevlm.service.wire import Json, JsonObject, status_json
+from livevlm.watching.orders import Dropped, Listed, Made, WatchResult
+from livevlm.watching.watch import WatchEvent
+
+__all__ = [
+    "Alter",
+    "Cancel",
+    "Order",
+    "Outcome",
+    "Output",
+    "Run",
+    "Session",
+    "SessionOptions",
+    "Submit",
+    "View",
+]
 
 
 class View(Protocol):
@@ -72,39 +99,6 @@ class SessionOptions:
     defaults: AskOptions = DEFAULTS
     max_questions: int = 8
     stream: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Submit:
-    """Hand the question to the engine."""
-
-    question: Question
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Tell the engine that nobody waits for this answer."""
-
-    question_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Have the engine run an errand."""
-
-    id: str
-    errand: Errand
-
-
-@dataclass(frozen=True, slots=True)
-class Alter:
-    """Have a stream added, removed, paused or resumed."""
-
-    id: str
-    change: Change
-
-
-Output = JsonObject | Submit | Cancel | Run | Alter
 
 
 def random_id(kind: str) -> str:
@@ -134,6 +128,8 @@ class Session:
         self._asked: dict[str, AnswerEvents] = {}
         self._errands: dict[str, str | None] = {}
         self._news: News | None = None
+        self._topics: tuple[str, ...] = ()
+        self._own_watches: set[str] = set()
         self._leaving: str | None = None
 
     @property
@@ -187,13 +183,22 @@ class Session:
             self._conversation.add(Message(role="assistant", text=event.text, id=asked.item_id))
         return [*asked.take(event, frames_behind=self._frames_behind(asked.question.stream))]
 
-    def settled(self, errand_id: str, result: Result | Changed | LiveVLMError) -> list[Output]:
-        """What came of an errand, or of a change."""
+    def settled(self, errand_id: str, result: Outcome) -> list[Output]:
+        """What came of an errand, a change or an order."""
         event_id = self._errands.pop(errand_id)
         if isinstance(result, LiveVLMError):
             return [self._error(result, event_id)]
-        telling = changed_json(result) if isinstance(result, Changed) else result_json(result)
-        return [self._make(telling[0], client_event_id=event_id, **telling[1])]
+        if isinstance(result, Made):
+            self._own_watches.add(result.status.watch.id)
+        kind, fields = _telling(result)
+        return [self._make(kind, client_event_id=event_id, **fields)]
+
+    def hear(self, event: WatchEvent) -> list[Output]:
+        """A watch tells something: so is a client that has subscribed, or has made the watch."""
+        if "watch" not in self._topics and event.watch.id not in self._own_watches:
+            return []
+        kind, fields = told_json(event)
+        return [self._make(kind, **fields)]
 
     def notice(self, statuses: Sequence[StreamStatus]) -> list[Output]:
         """The streams are so now: what a subscriber is to hear of it."""
@@ -225,7 +230,10 @@ class Session:
                 return [self._run(command, event_id)]
             case AddStream() | RemoveStream() | PauseStream() | ResumeStream():
                 return [self._alter(command, event_id)]
+            case WatchCreate() | WatchList() | WatchDelete():
+                return [self._order(command, event_id)]
             case Subscribe():
+                self._topics = command.topics
                 self._news = News(self._view.streams()) if "stream" in command.topics else None
                 return [
                     self._make("subscribed", client_event_id=event_id, topics=[*command.topics])
@@ -269,6 +277,11 @@ class Session:
     def _alter(self, change: Change, event_id: str | None) -> Alter:
         self._refuse_if_busy()
         return Alter(self._errand_id(event_id), change)
+
+    def _order(self, command: WatchCommand, event_id: str | None) -> Order:
+        self._refuse_if_busy()
+        order = order_from(command, self._stream_names(), default=self._stream)
+        return Order(self._errand_id(event_id), order)
 
     def _errand_id(self, event_id: str | None) -> str:
         errand_id = self._new_id("errand")
@@ -359,3 +372,13 @@ class Session:
 
     def _make(self, kind: str, **fields: Json) -> JsonObject:
         return self._envelopes.make(kind, **fields)
+
+
+def _telling(result: Result | Changed | WatchResult) -> tuple[str, JsonObject]:
+    """The event that tells an outcome, by its type and its fields."""
+    match result:
+        case Changed():
+            return changed_json(result)
+        case Made() | Listed() | Dropped():
+            return ordered_json(result)
+    return result_json(result)

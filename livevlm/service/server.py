@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import logging
 import time
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ from livevlm.service.outbox import Outbox
 from livevlm.service.pages import REALTIME, Page, Pages
 from livevlm.service.protocol import Session, SessionOptions
 from livevlm.service.wire import PROTOCOL
+from livevlm.watching.watch import WatchEvent
 
 __all__ = ["Server", "ServerOptions", "Service"]
 
@@ -116,6 +118,7 @@ class Server:
         except (OSError, OverflowError) as error:
             raise listen_failed(self._host, self._asked_port, error) from error
         self._noticing = asyncio.create_task(self._notice())
+        self._service.listen(functools.partial(self._hear, asyncio.get_running_loop()))
         return self
 
     async def __aexit__(
@@ -153,6 +156,15 @@ class Server:
             statuses = self._service.streams() if subscribers else []
             for client in subscribers:
                 client.notice(statuses)
+
+    def _hear(self, loop: asyncio.AbstractEventLoop, event: WatchEvent) -> None:
+        """Called by the service, on its thread: all clients hear it, and tell whom it is for."""
+        with suppress(RuntimeError):  # the loop is closed, and nobody is left to be told
+            loop.call_soon_threadsafe(self._spread, event)
+
+    def _spread(self, event: WatchEvent) -> None:
+        for client in list(self._clients.values()):
+            client.hear(event)
 
     async def _stop(self) -> None:
         """Send what is queued, close what is open, stop listening; each step has an end."""

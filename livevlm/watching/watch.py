@@ -146,7 +146,8 @@ class Watch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchStatus:
-    """A watch at one moment. state: see `livevlm.watching.life`. probability: of the latest evaluation.
+    """A watch at one moment. state: see `livevlm.watching.life`. probability: of the latest evaluation. webhook: what of its
+    webhook may be shown.
 
     evaluations, skipped: since the daemon started. triggered_utc: the latest trigger, as its frame arrived, POSIX seconds.
     """
@@ -158,6 +159,7 @@ class WatchStatus:
     skipped: int = 0
     triggers: int = 0
     triggered_utc: float | None = None
+    webhook: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

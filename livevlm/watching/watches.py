@@ -90,6 +90,7 @@ class _Looked:
 
     def status(self) -> WatchStatus:
         """As others see it."""
+        webhook = self.watch.request.webhook
         return WatchStatus(
             watch=self.watch,
             state=self.life.state,
@@ -98,6 +99,7 @@ class _Looked:
             skipped=self.skipped,
             triggers=self.triggers,
             triggered_utc=self.triggered_utc,
+            webhook=None if webhook is None else webhook.shown,
         )
 
     def kept(self) -> Kept:

@@ -21,8 +21,6 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Self
 
 import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError
@@ -36,6 +34,7 @@ logger = logging.getLogger(__name__)
 PREFIX = "whsec_"
 MOST_WAITING = 256
 LONGEST_WAIT_S = 600.0  # however long a receiver asks us to wait
+CLOSE_S = 1.0
 TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 TIMEOUT = Timeout(connect=5.0, read=10.0)
 # Seven tries within about two minutes, then it is given up.
@@ -101,20 +100,19 @@ class _Post:
 
 
 class Courier:
-    """Posts while it is entered. Leaving lets what is under way end, for a moment, and drops the rest."""
+    """Posts from its `start` to its `close`, which lets what is under way end, for a moment, and drops the rest."""
 
     def __init__(
         self,
         *,
         environ: Mapping[str, str],
-        failed: Callable[[], None],
-        delivered: Callable[[], None],
+        done: Callable[[bool], None],
         retry: Retry = RETRY,
         timeout: Timeout = TIMEOUT,
         utc: Callable[[], float] = time.time,
     ) -> None:
-        """failed: called for every post that is given up, delivered for every one that was taken, on the courier's thread."""
-        self._environ, self._failed, self._delivered = environ, failed, delivered
+        """done: called with True for every post that was taken, with False for every one that is given up."""
+        self._environ, self._done = environ, done
         self._retry, self._timeout, self._utc = retry, timeout, utc
         self._changed = threading.Condition()
         self._waiting: list[tuple[float, int, _Post]] = []
@@ -123,23 +121,20 @@ class Courier:
         self._pool = urllib3.PoolManager(num_pools=16)
         self._thread = threading.Thread(target=self._work, name="webhooks", daemon=True)
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Begin to post."""
         self._thread.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Post no more."""
         with self._changed:
             self._ending = True
             left = len(self._waiting)
             self._changed.notify()
         if left:
             logger.warning("%d webhook posts were not delivered before the end", left)
-        self._thread.join(1.0)
+        if self._thread.ident is not None:
+            self._thread.join(CLOSE_S)
 
     def check(self, webhook: Webhook) -> None:
         """Raises ConfigError where the webhook names a variable that is not set."""
@@ -200,7 +195,7 @@ class Courier:
         except HTTPError as failure:
             error = failure
         if response is not None and 200 <= response.status < 300:
-            self._delivered()
+            self._done(True)
         elif response is not None and not post.retry.is_retry("POST", response.status):
             self._give_up(host_of(url), f"it answered {response.status}")
         else:
@@ -235,4 +230,4 @@ class Courier:
 
     def _give_up(self, where: str, why: str) -> None:
         logger.warning("a webhook post to %s was given up: %s", where, why)
-        self._failed()
+        self._done(False)

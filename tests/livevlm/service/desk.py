@@ -11,9 +11,25 @@ from typing import Any
 from livevlm.changes import Change
 from livevlm.errors import QueueFull
 from livevlm.messages import AnswerEvent, Errand, Question, StreamStatus
-from livevlm.service.protocol import Alter, Cancel, Output, Run, Session, SessionOptions, Submit
+from livevlm.service.protocol import (
+    Alter,
+    Cancel,
+    Order,
+    Output,
+    Run,
+    Session,
+    SessionOptions,
+    Submit,
+)
 from livevlm.service.wire import JsonObject, encode
-from tests.livevlm.service.fake_service import answer, carried_out, made, stream_status
+from livevlm.watching.watch import Change as WatchChange
+from tests.livevlm.service.fake_service import (
+    FakeWatches,
+    answer,
+    carried_out,
+    made,
+    stream_status,
+)
 
 NOW = 1_790_000_013.25
 
@@ -29,6 +45,7 @@ class Desk:
         self.open: dict[str, Question] = {}
         self.errands: list[Errand] = []
         self.changes: list[Change] = []
+        self.watches = FakeWatches()
         self.cancelled: list[str] = []
         self._counts: Counter[str] = Counter()
         ticks = itertools.count()
@@ -76,6 +93,12 @@ class Desk:
         self.perform(self.session.notice(self.statuses))
         return self.said[before:]
 
+    def hear(self, change: WatchChange, number: int = 0) -> list[dict[str, Any]]:
+        """A watch tells something; what the session said of it."""
+        before = len(self.said)
+        self.perform(self.session.hear(self.watches.event(change, number)))
+        return self.said[before:]
+
     def perform(self, outputs: list[Output]) -> None:
         """Do what the session wants done."""
         for output in outputs:
@@ -90,6 +113,8 @@ class Desk:
             elif isinstance(output, Alter):
                 self.changes.append(output.change)
                 self.perform(self.session.settled(output.id, made(output.change, self.statuses)))
+            elif isinstance(output, Order):
+                self.perform(self.session.settled(output.id, self.watches.carry_out(output.order)))
             else:
                 self.said.append(self._sent(output))
 

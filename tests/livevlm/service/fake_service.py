@@ -7,6 +7,7 @@ search does as its text says; of pictures there is that of frame 4 alone.
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -50,6 +51,10 @@ from livevlm.messages import (
     TierSpan,
     Timings,
 )
+from livevlm.watching.orders import Listed, ListWatches, WatchDone, WatchOrder, WatchResult
+from livevlm.watching.watch import Change as WatchChange
+from livevlm.watching.watch import WatchEvent, WatchStatus
+from livevlm.watching.watches import Clocks, Listener, Watches, WatchOptions
 from streams import redact
 
 MOST_STREAMS = 1000
@@ -161,6 +166,58 @@ def made(change: Change, statuses: list[StreamStatus]) -> Changed | LiveVLMError
     return Changed(what="updated", name=change.name, status=statuses[place])
 
 
+class Uncounted:
+    """Counts nothing."""
+
+    def watch_evaluated(self, seconds: float) -> None: ...
+    def watch_skipped(self) -> None: ...
+    def watch_triggered(self) -> None: ...
+
+
+class FakeWatches:
+    """Real watches, at most three, on clocks that stand still. They look at nothing: what they tell the test says."""
+
+    def __init__(self) -> None:
+        numbers = itertools.count(1)
+        self.orders: list[WatchOrder] = []
+        self.listeners: list[Listener] = []
+        self._watches = Watches(
+            lambda: lambda memory, question: 0.0,
+            WatchOptions(most=3),
+            counts=Uncounted(),
+            new_id=lambda: f"watch_{next(numbers)}",
+            clocks=Clocks(utc=lambda: AS_OF.utc),
+        )
+
+    def carry_out(self, order: WatchOrder) -> WatchResult | LiveVLMError:
+        """What comes of an order."""
+        self.orders.append(order)
+        try:
+            return self._watches.carry_out(order)
+        except LiveVLMError as error:
+            return error
+
+    def statuses(self) -> tuple[WatchStatus, ...]:
+        """All of them."""
+        listed = self._watches.carry_out(ListWatches())
+        assert isinstance(listed, Listed)
+        return listed.statuses
+
+    def event(self, change: WatchChange, number: int = 0) -> WatchEvent:
+        """What a watch would tell, the oldest one by default."""
+        watch = self.statuses()[number].watch
+        if change == "expired":
+            return WatchEvent(change=change, watch=watch)
+        seen = replace(evidence(watch.stream), from_s=12.5, to_s=12.5, tier="short")
+        return WatchEvent(change=change, watch=watch, at=AS_OF, probability=0.875, evidence=seen)
+
+    def tell(self, change: WatchChange, number: int = 0) -> None:
+        """Have a watch tell it."""
+        event = self.event(change, number)
+        for listener in self.listeners:
+            listener(event)
+
+
 class FakeService:
     """Use it in a `with`; `streams` may be replaced while it runs."""
 
@@ -173,9 +230,14 @@ class FakeService:
         self.made: list[Change] = []
         self.cancelled: list[str] = []
         self.changed = threading.Condition()
+        self.watches = FakeWatches()
         self._released = False
         self._work: queue.Queue[
-            tuple[Question, Sink] | tuple[Errand, Done] | tuple[Change, Told] | None
+            tuple[Question, Sink]
+            | tuple[Errand, Done]
+            | tuple[Change, Told]
+            | tuple[WatchOrder, WatchDone]
+            | None
         ] = queue.Queue()
         self._thread = threading.Thread(target=self._run, name="fake-service")
 
@@ -224,6 +286,14 @@ class FakeService:
         self.made.append(change)
         self._work.put((change, told))
 
+    def watch(self, order: WatchOrder, done: WatchDone) -> None:
+        """Carry out an order on the service's thread."""
+        self._work.put((order, done))
+
+    def listen(self, listener: Listener) -> None:
+        """Have it hear what `watches.tell` tells."""
+        self.watches.listeners.append(listener)
+
     def _names(self) -> list[str]:
         return [status.name for status in self.statuses]
 
@@ -258,6 +328,8 @@ class FakeService:
                 answer(asked, tell, held=self._held)  # type: ignore[arg-type]
             elif isinstance(asked, Change):
                 tell(made(asked, self.statuses))  # type: ignore[arg-type]
+            elif isinstance(asked, WatchOrder):
+                tell(self.watches.carry_out(asked))  # type: ignore[arg-type]
             else:
                 if isinstance(asked, Search) and asked.text == "hold":
                     self._held("")

@@ -548,7 +548,7 @@ NAMES = [
 ]
 NAMES += ["livevlm", "streams", "time", "from", "to", "last", "at", "metadata", "conversation"]
 NAMES += ["instructions", "max_output_tokens", "temperature", "deadline_ms", "response_id", "tools"]
-NAMES += ["stream", "query", "k"]
+NAMES += ["stream", "query", "k", "condition", "webhook", "url", "for", "threshold", "watch"]
 WORDS = ["message", "user", "input_text", "none", "auto", "front", "back", "resp_1", "hold", "full"]
 WORDS += ["realtime", "inf", "90s", "2026-01-31T10:00:00Z", "\ud800", "", "all"]
 LIKELY = st.recursive(
@@ -600,6 +600,9 @@ KINDS = {
     "memory.stats",
     "memory.found",
     "memory.cleared",
+    "watch.created",
+    "watch.listed",
+    "watch.deleted",
     "conversation.item.added",
     "conversation.item.done",
     "response.created",

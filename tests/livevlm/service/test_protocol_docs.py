@@ -24,9 +24,13 @@ MODULES = (
     "service/naming",
     "service/protocol",
     "service/streams",
+    "service/watches",
+)
+SAYING = tuple(
+    f"service/{name}" for name in ("errands", "events", "protocol", "streams", "watches")
 )
 EVENT = re.compile(
-    r'"((?:session|conversation|response|stream|memory)\.[a-z_.]+|subscribed|pong|error)"'
+    r'"((?:session|conversation|response|stream|memory|watch)\.[a-z_.]+|subscribed|pong|error)"'
 )
 
 FIELDS = {
@@ -56,9 +60,12 @@ def turns() -> Iterator[tuple[dict[str, Any] | None, list[dict[str, Any]]]]:
 
 
 def replay(desk: Desk, asked: dict[str, Any] | None, count: int) -> list[dict[str, Any]]:
-    """What the session says to an example; questions are answered when the document goes on to the answer."""
+    """What the session says to an example; questions are answered, and watches tell something, when the document says so."""
     said = list(desk.said) if asked is None else desk.tell(asked)
     said += desk.notice()
+    for change in ("triggered", "cleared", "expired"):
+        if len(said) < count and desk.watches.statuses():
+            said += desk.hear(change)
     while len(said) < count and desk.open:
         said += desk.answer()
     return said
@@ -84,11 +91,7 @@ def test_every_event_has_an_example() -> None:
     """What the code can say or hear, the document shows."""
     shown = {(side, event["type"]) for side, event in examples()}
     assert {kind for side, kind in shown if side == "client"} >= set(READERS)
-    kinds = {
-        kind
-        for module in ("service/errands", "service/events", "service/protocol", "service/streams")
-        for kind in EVENT.findall(source(module))
-    }
+    kinds = {kind for module in SAYING for kind in EVENT.findall(source(module))}
     assert {kind for side, kind in shown if side == "server"} == kinds - FIELDS - HEARD
 
 

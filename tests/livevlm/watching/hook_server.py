@@ -49,12 +49,12 @@ def receiving(*answers: int | tuple[int, dict[str, str]]) -> Iterator[Receiver]:
             status, extra = (
                 receiver.answers.pop(0) if len(receiver.answers) > 1 else receiver.answers[0]
             )
+            receiver.got.put(Received(self.path, headers, body))  # before whoever posted knows
             self.send_response(status)
             for name, value in extra.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", "0")
             self.end_headers()
-            receiver.got.put(Received(self.path, headers, body))
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""

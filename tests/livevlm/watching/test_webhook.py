@@ -51,15 +51,16 @@ class Posted:
 def posting(environ: dict[str, str] | None = None) -> Iterator[Posted]:
     """A courier that tries three times, at once."""
     ends: queue.Queue[bool] = queue.Queue()
-    with Courier(
+    courier = Courier(
         environ=ENVIRON if environ is None else environ,
-        failed=lambda: ends.put(False),
-        delivered=lambda: ends.put(True),
+        done=ends.put,
         retry=AT_ONCE,
         timeout=Timeout(connect=LONG_S, read=LONG_S),
         utc=lambda: 1_700_000_000.5,
-    ) as courier:
-        yield Posted(courier, ends)
+    )
+    courier.start()
+    yield Posted(courier, ends)
+    courier.close()
 
 
 def test_a_post_is_json_and_signed() -> None:
@@ -132,18 +133,18 @@ def test_a_receiver_that_is_not_there_holds_up_no_other() -> None:
         nobody = f"http://127.0.0.1:{unused.getsockname()[1]}/"
         slow = AT_ONCE.new(backoff_factor=1000, backoff_max=1000)
         ends: queue.Queue[bool] = queue.Queue()
+        courier = Courier(
+            environ={},
+            done=ends.put,
+            retry=slow,
+            timeout=Timeout(connect=LONG_S, read=LONG_S),
+        )
+        courier.start()
         with receiving() as server:
-            with Courier(
-                environ={},
-                failed=lambda: ends.put(False),
-                delivered=lambda: ends.put(True),
-                retry=slow,
-                timeout=Timeout(connect=LONG_S, read=LONG_S),
-            ) as courier:
-                courier.post(Webhook(url=nobody), b"{}")
-                courier.post(Webhook(url=server.url()), b"{}")
-                assert ends.get(timeout=LONG_S)
-            # Leaving does not wait for what is to be tried in a quarter of an hour.
+            courier.post(Webhook(url=nobody), b"{}")
+            courier.post(Webhook(url=server.url()), b"{}")
+            assert ends.get(timeout=LONG_S)
+        courier.close()  # does not wait for what is to be tried in a quarter of an hour
         assert ends.empty()
 
 
@@ -151,9 +152,7 @@ def test_too_many_posts_are_dropped_and_counted(monkeypatch: pytest.MonkeyPatch)
     """The queue is bounded; whoever posts never waits."""
     monkeypatch.setattr(webhook_module, "MOST_WAITING", 2)
     ends: list[bool] = []
-    courier = Courier(
-        environ={}, failed=lambda: ends.append(False), delivered=lambda: ends.append(True)
-    )
+    courier = Courier(environ={}, done=ends.append)
     for _ in range(3):
         courier.post(Webhook(url="http://127.0.0.1:1/"), b"{}")
     assert ends == [False]
