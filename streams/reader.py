@@ -122,8 +122,7 @@ class StreamReader:
 
     def status(self) -> ReaderStatus:
         """What is known now; from any thread."""
-        if self._silent_for() > self._options.stall_timeout_s / 2:
-            self._journal.tell("silence")
+        self._listen()
         return self._journal.status(self._mailbox, live=self._live, drift=self._drift.reading)
 
     def _run(self) -> None:
@@ -309,10 +308,16 @@ class StreamReader:
         since_s = self._last_sign_s
         return 0.0 if since_s is None or not self._live else self._options.monotonic() - since_s
 
+    def _listen(self) -> None:
+        """Take note where no picture has come for too long; whoever looks does, for the thread may hang in a read."""
+        if self._silent_for() > self._options.stall_timeout_s / 2:
+            self._journal.tell("silence")
+
     def _stalled(self) -> bool:
         return self._silent_for() > self._options.stall_timeout_s
 
     def _cancelled(self) -> bool:
         """Asked between packets: whether the opening is over. A recording that is paused is held, not left."""
+        self._listen()
         orders = self._orders
         return orders.stopping or self._stalled() or (self._live and orders.leaving)

@@ -235,6 +235,17 @@ def test_a_stream_without_pictures_is_stalled_and_opened_again(run: Make) -> Non
     assert reader.status().reconnects == 1
 
 
+def test_a_stall_is_noted_also_while_nobody_asks(
+    run: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Between packets that give no picture the thread notes it itself, and says so in the log."""
+    clock = Clock()
+    source = Scripted([[0.0, clock.pass_by(9)]], stays=True)
+    with caplog.at_level(logging.INFO):
+        run(source, monotonic=clock, stall_timeout_s=15)
+        until(lambda: "no picture comes" in caplog.text)
+
+
 def test_a_lost_source_is_looked_for_while_the_delay_lasts(run: Make) -> None:
     """A camera that returns is back at once, though the next try was half a minute away."""
     there = threading.Event()
