@@ -22,6 +22,7 @@ from streams.errors import (
     SourceTimedOut,
     StreamError,
 )
+from streams.patience import patience_s
 from streams.redact import redact
 from streams.source import SourceOptions
 
@@ -85,7 +86,7 @@ def _timed_out(address: Address, options: SourceOptions, opening: bool) -> Strea
         shorter = min(("open_timeout_s", "read_timeout_s"), key=lambda name: getattr(options, name))
         waited = f"no answer within {getattr(options, shorter):g} s"
         return SourceTimedOut(f"{address.shown}: {waited}; check host and port, or raise {shorter}")
-    waited = f"nothing came for {options.read_timeout_s:g} s"
+    waited = f"nothing came for {patience_s(address, options):g} s"
     return SourceTimedOut(
         f"{address.shown}: {waited}; check camera and network, or raise read_timeout_s"
     )

@@ -19,7 +19,8 @@ from streams.address import Address
 from streams.bounds import check_size, sizeless
 from streams.errors import NoVideo, StreamError
 from streams.explain import explain
-from streams.opening import MICROSECONDS, open_container, patience_s
+from streams.opening import MICROSECONDS, open_container
+from streams.patience import patience_s
 from streams.picking import encrypted, is_encrypted, pick_video
 from streams.source import SourceOptions
 from streams.tape import Tape, open_recording

@@ -12,14 +12,15 @@ from streams.address import Address
 from streams.bounds import DECODER_OPTIONS
 from streams.errors import NoVideo, SourceNotFound
 from streams.explain import explain
+from streams.patience import is_playlist, patience_s
 from streams.pipe import nothing_came, take_stdin
 from streams.source import SourceOptions
 
 MICROSECONDS = 1_000_000
 # By default libav watches for seconds to measure a frame rate: it took 5.8 s to open a camera of 5 fps.
 AT_ONCE = {"analyzeduration": "100000", "fpsprobesize": "0"}
-# Pictures of HTTP Live Streaming come a segment at a time, and segments usually last up to 10 seconds.
-HLS_PATIENCE_S = 30.0
+# A live playlist is joined at its newest segment, for what came before is not now.
+_PLAYLIST = {"live_start_index": "-1"}
 # What a playlist from the network may lead to: never to files of this machine.
 _WEB = "http,https,tls,tcp,crypto,data,httpproxy"
 
@@ -31,20 +32,17 @@ def open_container(address: Address, options: SourceOptions) -> InputContainer:
     began = time.monotonic()
     timed = address.kind == "network"
     try:
-        container = av.open(
+        return av.open(
             _target(address),
             "r",
             format=address.format or None,
             options=container_options(address, options) | DECODER_OPTIONS,
             metadata_errors="replace",
-            timeout=(options.open_timeout_s, options.read_timeout_s) if timed else None,
+            timeout=(options.open_timeout_s, patience_s(address, options)) if timed else None,
         )
     except (av.FFmpegError, OSError, ValueError) as error:
         took_s = time.monotonic() - began
         raise explain(error, address, options, opening=True, took_s=took_s) from error
-    if timed and is_hls(container):
-        container.read_timeout = patience_s(container, options)
-    return container
 
 
 def _open_pipe(address: Address, options: SourceOptions) -> InputContainer:
@@ -58,17 +56,6 @@ def _open_pipe(address: Address, options: SourceOptions) -> InputContainer:
         raise explain(error, address, options, opening=True) from error
 
 
-def is_hls(container: InputContainer) -> bool:
-    """Whether pictures come by segments, listed in a playlist."""
-    return "hls" in container.format.name
-
-
-def patience_s(container: InputContainer, options: SourceOptions) -> float:
-    """How long the next packet of a network source may take, in seconds."""
-    waits = HLS_PATIENCE_S if is_hls(container) else 0.0
-    return max(options.read_timeout_s, waits)
-
-
 def container_options(address: Address, options: SourceOptions) -> dict[str, str]:
     """What libav is told, by its own names."""
     if address.kind in ("webcam", "screen"):
@@ -77,7 +64,7 @@ def container_options(address: Address, options: SourceOptions) -> dict[str, str
         return AT_ONCE if address.live else {}
     if address.kind != "network":
         return {}
-    patience = str(round(options.read_timeout_s * MICROSECONDS))
+    patience = str(round(patience_s(address, options) * MICROSECONDS))
     if address.scheme in ("rtsp", "rtsps"):
         return {
             "rtsp_transport": options.rtsp_transport,
@@ -90,9 +77,7 @@ def container_options(address: Address, options: SourceOptions) -> dict[str, str
     web = {"rw_timeout": patience, "protocol_whitelist": _WEB}
     if not address.live:
         return web | {"reconnect": "1", "reconnect_on_network_error": "1"}
-    # A live playlist is joined at its newest segment: what came before is not now.
-    newest = {"live_start_index": "-1"} if ".m3u8" in address.target.lower() else {}
-    return web | {"fpsprobesize": "0"} | newest
+    return web | {"fpsprobesize": "0"} | (_PLAYLIST if is_playlist(address) else {})
 
 
 def _target(address: Address) -> str:

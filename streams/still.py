@@ -15,7 +15,7 @@ from streams.errors import SourceCorrupt
 from streams.orientation import SIDEWAYS, orientation, upright
 
 # A picture of more pixels is not decoded: it would take gigabytes.
-MAX_PIXELS = 2**27
+MAX_PIXELS = 2**26
 _BOUNDED = {"max_pixels": str(MAX_PIXELS)}
 # A JPEG's damage is an error, not a grey stripe that would be remembered. The other decoders are strict by themselves, and
 # TIFF's, if told to be, refuses whole pictures.
