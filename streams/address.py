@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from streams import devices
+from streams.devices import Device, is_webcam, screen, webcam
 from streams.errors import AddressUnsupported
 from streams.redact import redact
 
@@ -106,7 +106,7 @@ def _local(text: str, scheme: str, rest: str, platform: str) -> Address:
         return _webcam(text, place or "0", parameters, platform)
     if scheme == "screen":
         display = os.environ.get("DISPLAY", "")
-        return _device("screen", text, devices.screen(text, place, parameters, platform, display))
+        return _device("screen", text, screen(text, place, parameters, platform, display))
     if scheme == "dir":
         return _folder(text, place, parameters)
     if scheme == "pipe":
@@ -116,10 +116,10 @@ def _local(text: str, scheme: str, rest: str, platform: str) -> Address:
 
 
 def _webcam(text: str, place: str, parameters: dict[str, str], platform: str) -> Address:
-    return _device("webcam", text, devices.webcam(text, place, parameters, platform))
+    return _device("webcam", text, webcam(text, place, parameters, platform))
 
 
-def _device(kind: Kind, text: str, device: devices.Device) -> Address:
+def _device(kind: Kind, text: str, device: Device) -> Address:
     return Address(
         kind=kind,
         target=device.target,
@@ -132,7 +132,7 @@ def _device(kind: Kind, text: str, device: devices.Device) -> Address:
 
 def _file(path: str, platform: str) -> Address:
     place, _mark, query = path.partition("?")
-    if devices.is_webcam(place, platform):
+    if is_webcam(place, platform):
         return _webcam(path, place, dict(parse_qsl(query)), platform)
     # An absolute path, since libav takes what stands before a colon for a protocol.
     return Address(
