@@ -47,9 +47,11 @@ def encrypted(address: Address) -> CodecUnsupported:
 
 def _no_video(container: InputContainer, address: Address) -> NoVideo | SourceCorrupt:
     shown = address.shown
-    if not len(container.streams):
+    if not len(container.streams) and address.kind == "file":
         hint = "check that it was recorded to the end, and plays elsewhere"
         return SourceCorrupt(f"{shown} holds nothing that can be read; {hint}")
+    if not len(container.streams):
+        return NoVideo(f"{shown} holds no video; give another source")
     kinds = {"a still picture" if one.type == "video" else one.type for one in container.streams}
     others = " and ".join(sorted(kinds))
     return NoVideo(f"{shown} holds no video, only {others}; give another source")
