@@ -48,7 +48,7 @@ class StreamReader:
 
     `pause` and `resume` may be called from any thread, as often as one likes, and wait for nothing. A paused live source is
     closed; it is opened again as after a loss: its time goes on by what passed. A paused recording stays open where it is, and
-    goes on with the next picture and the next moment.
+    goes on with the next picture and the next moment; so does standard input, whose writer waits meanwhile.
     """
 
     def __init__(
@@ -77,6 +77,8 @@ class StreamReader:
         self._puzzles: set[str] = set()
         self._continuity = Continuity()
         self._live = self._address.live
+        # Standard input can be read once: its end is the end, and it is never given up.
+        self._once = self._address.kind == "pipe"
         self._delays: Iterator[float] = self._options.backoff.delays()
         self._orders = Orders()
         self._commanding = threading.Lock()
@@ -136,7 +138,7 @@ class StreamReader:
         """Whether the source is to be opened again after it ended so; waits for it as long as is fit."""
         if self._orders.stopping:
             return False
-        if self._live and self._orders.leaving:
+        if self._orders.leaving and not self._holds():
             return True
         if error is None:
             if not self._options.loop:
@@ -156,7 +158,7 @@ class StreamReader:
         return True
 
     def _is_final(self, error: StreamError) -> bool:
-        if isinstance(error, AddressUnsupported):
+        if isinstance(error, AddressUnsupported) or self._once:
             return True
         if self._live:
             return False
@@ -221,7 +223,7 @@ class StreamReader:
             logger.exception("stream %s: unexpected error", self._name)
 
     def _loss(self) -> StreamError | None:
-        if not self._live or self._orders.leaving:
+        if self._holds() or self._orders.leaving:
             return None
         if self._stalled():
             silence = f"no picture for {self._options.stall_timeout_s:g} s, though data comes"
@@ -279,7 +281,7 @@ class StreamReader:
                 return
             if self._mailbox.closed:
                 self._orders.stop()
-            if self._live and self._orders.leaving:
+            if self._orders.leaving and not self._holds():
                 self._journal.let_go("backpressure")
                 return
 
@@ -293,15 +295,20 @@ class StreamReader:
         return replace(frame, captured_utc=self._options.source.clock())
 
     def _held(self) -> bool:
-        """Hold a recording where it is while it is paused; False where the thread is to end."""
-        if self._live or not self._orders.leaving:
+        """Hold a source that is not closed for a pause where it is; False where the thread is to end."""
+        if not self._orders.leaving or not self._holds():
             return not self._orders.stopping
         began_s = self._options.monotonic()
         go_on = self._orders.rest()
         if self._pace_from is not None:
             due_s, first_s = self._pace_from
             self._pace_from = (due_s + self._options.monotonic() - began_s, first_s)
+        self._last_sign_s = self._options.monotonic()
         return go_on
+
+    def _holds(self) -> bool:
+        """Whether a pause holds the source where it is: a recording goes on there, and what comes only once is not left."""
+        return self._once or not self._live
 
     def _silent_for(self) -> float:
         """Seconds since the last sign of a picture from an opened live source, else 0."""
@@ -314,10 +321,10 @@ class StreamReader:
             self._journal.tell("silence")
 
     def _stalled(self) -> bool:
-        return self._silent_for() > self._options.stall_timeout_s
+        return not self._once and self._silent_for() > self._options.stall_timeout_s
 
     def _cancelled(self) -> bool:
-        """Asked between packets: whether the opening is over. A recording that is paused is held, not left."""
+        """Asked between packets: whether the opening is over."""
         self._listen()
         orders = self._orders
-        return orders.stopping or self._stalled() or (self._live and orders.leaving)
+        return orders.stopping or self._stalled() or (orders.leaving and not self._holds())

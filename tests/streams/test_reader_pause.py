@@ -164,3 +164,32 @@ def test_a_stream_may_begin_paused() -> None:
     reader.resume()
     until(lambda: len(mailbox) == 1)
     assert reader.stop(10)
+
+
+def test_a_live_pipe_is_held_and_its_end_is_the_end() -> None:
+    """Standard input cannot be opened again: it is not left for a pause, nor for silence, nor tried again at its end."""
+    clock, asked, paused = Clock(), threading.Event(), threading.Event()
+    source = Scripted([[0.0, asked.set, paused.wait, clock.pass_by(100), 1.0, 2.0]])
+    mailbox = Mailbox(9)
+    options = ReaderOptions(fps=1000, opener=source, monotonic=clock, stall_timeout_s=15)
+    reader = StreamReader("pipe:?live=1", name="cam", mailbox=mailbox, options=options)
+    reader.start()
+    assert asked.wait(30)
+    reader.pause()
+    paused.set()
+    until(lambda: clock.now_s == 1100)
+    assert (len(mailbox), reader.status().state) == (1, "paused")
+    reader.resume()
+    until(state(reader, "ended"))
+    assert [frame.index for frame in mailbox.take(9)] == [0, 1, 2]
+    assert (source.opened, reader.status().reconnects, reader.status().error) == (1, 0, None)
+
+
+def test_a_pipe_that_cannot_be_read_has_failed() -> None:
+    """Trying again would only find it taken."""
+    source = Scripted([[ConnectionFailed("standard input: broken")]])
+    options = ReaderOptions(opener=source)
+    reader = StreamReader("pipe:?live=1", name="cam", mailbox=Mailbox(1), options=options)
+    reader.start()
+    until(state(reader, "failed"))
+    assert reader.stop(10)
