@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -45,6 +46,7 @@ class ContainerSource:
         self._options = options
         self._reformatter = VideoReformatter()
         self._video: Video | None = None
+        self._damaged = False
         self._key_stamps: deque[int] = deque(maxlen=DECODER_DELAY)
 
     @property
@@ -54,7 +56,8 @@ class ContainerSource:
 
     def __enter__(self) -> Self:
         assert self._video is None, "a source is opened once at a time"
-        self._video = Video(self._address, self._options)
+        self._damaged = False
+        self._video = Video(self._address, replace(self._options, on_drop=self._drop))
         return self
 
     def __exit__(
@@ -111,10 +114,15 @@ class ContainerSource:
             thrift.close()
 
     def _pictures(self, video: Video, thrift: Thrift[Packet[Stream]]) -> Iterator[VideoFrame]:
-        """The decoded pictures from the first keyframe on: what comes before refers to pictures that were never received."""
+        """The decoded pictures from the first keyframe on: what comes before refers to pictures that were never received.
+
+        What follows a damaged one refers to that, and would be smeared: of a live source it is left out in the same way.
+        """
         waited: int | None = 0
         with closing(self._decoded(video, thrift)) as pictures:
             for picture in pictures:
+                if self._damaged and video.live:
+                    self._damaged, waited = False, waited or 0
                 if waited is not None and not self._is_key(picture) and waited < KEYFRAME_PATIENCE:
                     waited += 1
                     self._options.on_drop("before_keyframe")
@@ -123,6 +131,11 @@ class ContainerSource:
                 yield picture
         if waited is not None and not video.live and not self._options.cancelled():
             raise video.no_picture()
+
+    def _drop(self, reason: str) -> None:
+        """Take note of a picture that was lost on the way out of the decoder."""
+        self._damaged = self._damaged or reason == "corrupt"
+        self._options.on_drop(reason)
 
     def _is_key(self, picture: VideoFrame) -> bool:
         """Whether a picture refers to no other. Some decoders never say so, as QuickTime Animation's; the container does."""
