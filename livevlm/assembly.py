@@ -14,6 +14,8 @@ from livevlm.persistence import StateDir, fingerprint_of
 from livevlm.remembering import MemoryRecipe, prompt_block
 from livevlm.service.options import DEFAULTS, AskOptions
 from livevlm.service.server import ServerOptions
+from livevlm.watching.gate import GateOptions
+from livevlm.watching.watches import WatchOptions
 
 
 def build_backbone(config: Config) -> Backbone:
@@ -67,6 +69,10 @@ def engine_options(config: Config) -> EngineOptions:
         max_waiting=config.answer.max_waiting,
         max_active=config.answer.max_active,
         memory=MemoryRecipe(**config.memory.model_dump(), timestamps=ingest.timestamps),
+        watches=WatchOptions(
+            most=config.watches.most,
+            gate=GateOptions(change=config.watches.change, longest_s=config.watches.longest_s),
+        ),
     )
 
 

@@ -31,7 +31,7 @@ from livevlm.errors import LiveVLMError, ServerUnreachable
 from livevlm.messages import Forgotten, Found, MemorySize, StreamStatus, TimeRange
 from livevlm.service.address import is_loopback, realtime_url, shown
 from livevlm.service.asking import Reply, error_from, read_progress, response_json
-from livevlm.service.commands import ALL
+from livevlm.service.commands import ALL, TOPICS
 from livevlm.service.errands import read_forgotten, read_found, read_sizes
 from livevlm.service.options import AskOptions
 from livevlm.service.streams import change_event, read_changed
@@ -73,7 +73,9 @@ class Client:
         self._numbers = itertools.count(1)
         self._waiting: dict[str, asyncio.Future[JsonObject | Reply]] = {}
         self._replies: dict[str, Reply] = {}
-        self._pushed: asyncio.Queue[JsonObject | LiveVLMError] = asyncio.Queue()
+        self._pushed: dict[str, asyncio.Queue[JsonObject | LiveVLMError]] = {
+            topic: asyncio.Queue() for topic in TOPICS
+        }
         self._lost: LiveVLMError | None = None
 
     @property
@@ -111,7 +113,7 @@ class Client:
 
     async def memory_stats(self, *, stream: str | None = None) -> tuple[MemorySize, ...]:
         """The sizes of a stream's memory, or of each stream's. Raises StreamNotFound or ServerUnreachable, for instance."""
-        return read_sizes(await self._told("memory.stats", stream=stream))
+        return read_sizes(await self.told("memory.stats", stream=stream))
 
     async def search(
         self,
@@ -123,7 +125,7 @@ class Client:
     ) -> Found:
         """Where something was seen, in at most `limit` frames. Raises the LiveVLMError that the daemon refused it with."""
         span = None if time is None else time_range_json(time)
-        found = await self._told("memory.search", query=text, stream=stream, time=span, k=limit)
+        found = await self.told("memory.search", query=text, stream=stream, time=span, k=limit)
         try:
             return read_found(found)
         except ValueError as error:
@@ -136,7 +138,7 @@ class Client:
     ) -> Forgotten:
         """Have erased what a stream showed in a time. Raises NotErased, or the LiveVLMError that the daemon refused it with."""
         span = ALL if isinstance(time, str) else time_range_json(time)
-        return read_forgotten(await self._told("memory.clear", stream=stream, time=span))
+        return read_forgotten(await self.told("memory.clear", stream=stream, time=span))
 
     async def change(self, change: Change) -> Changed:
         """Have a stream added, removed, paused or resumed, and return when that is done.
@@ -144,29 +146,31 @@ class Client:
         Raises StreamExists, StreamNotFound, TooManyStreams, or the LiveVLMError that the daemon refused it with.
         """
         kind, fields = change_event(change)
-        changed = read_changed(await self._told(kind, **fields))
+        changed = read_changed(await self.told(kind, **fields))
         assert changed is not None
         return changed
 
     async def subscribe(self, *topics: str) -> None:
-        """Be told of what happens under these topics from now on ("stream"), and of no others."""
-        await self._told("subscribe", topics=list(topics))
+        """Be told of what happens under these topics from now on ("stream", "watch"), and of no others."""
+        await self.told("subscribe", topics=list(topics))
 
     async def changes(self) -> AsyncIterator[Changed]:
         """Streams that come, go, or are in another state than before, as it happens, to whom has subscribed to "stream". Raises
         ServerUnreachable in the end.
         """
-        while True:
-            event = await self._pushed.get()
-            if isinstance(event, LiveVLMError):
-                raise event
-            changed = read_changed(event)
-            if changed is not None:
+        async for event in self.pushed("stream"):
+            if (changed := read_changed(event)) is not None:
                 yield changed
+
+    async def pushed(self, topic: str) -> AsyncIterator[JsonObject]:
+        """Events of a topic as they come without being asked for; one reader a topic. Raises ServerUnreachable in the end."""
+        while not isinstance(event := await self._pushed[topic].get(), LiveVLMError):
+            yield event
+        raise event
 
     async def status(self) -> ServerStatus:
         """The daemon and its streams, now. Raises ServerUnreachable."""
-        listed = await self._told("stream.list")
+        listed = await self.told("stream.list")
         streams = listed.get("streams")
         found = streams if isinstance(streams, list) else []
         return ServerStatus(
@@ -180,10 +184,9 @@ class Client:
         """Return when the daemon has answered on this session. Raises ServerUnreachable."""
         await self._request("ping")
 
-    async def _told(self, kind: str, **fields: Json) -> JsonObject:
-        """The event that answers one of this kind; fields that are None are left out."""
-        given = {name: value for name, value in fields.items() if value is not None}
-        event = await self._request(kind, **given)
+    async def told(self, kind: str, **fields: Json) -> JsonObject:
+        """The event that answers one of this kind; fields that are None are left out. Raises what it was refused with."""
+        event = await self._request(kind, **{k: v for k, v in fields.items() if v is not None})
         assert isinstance(event, dict)
         return event
 
@@ -225,8 +228,8 @@ class Client:
             await self._accepted(child(event, "response"))
         elif "client_event_id" in event:
             self._settle(str(event["client_event_id"]), event)
-        elif str(kind).startswith("stream."):
-            self._pushed.put_nowait(event)
+        elif (topic := str(kind).partition(".")[0]) in TOPICS:
+            self._pushed[topic].put_nowait(event)
         else:
             self._progress(event)
 
@@ -276,7 +279,8 @@ class Client:
         for reply in self._replies.values():
             reply.put(error)
         self._replies.clear()
-        self._pushed.put_nowait(error)
+        for queue in self._pushed.values():
+            queue.put_nowait(error)
 
 
 @asynccontextmanager

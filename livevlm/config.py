@@ -176,6 +176,20 @@ class AnswerConfig(Section):
     max_waiting: int = setting(64, "questions that may wait; more are refused", ge=1)
 
 
+class WatchesConfig(Section):
+    """How conditions are watched for."""
+
+    most: int = setting(64, "watches that there may be, those that are over included", ge=1)
+    change: float = setting(
+        0.1,
+        "how far a stream's look must have moved for a condition to be asked again; 0: always ask",
+        ge=0,
+    )
+    longest_s: float = setting(
+        30.0, "seconds after which it is asked again however little changes", gt=0
+    )
+
+
 class Config(Section):
     """All settings of a daemon."""
 
@@ -185,6 +199,7 @@ class Config(Section):
     ingest: IngestConfig = IngestConfig()
     memory: MemoryConfig = MemoryConfig()
     answer: AnswerConfig = AnswerConfig()
+    watches: WatchesConfig = WatchesConfig()
     streams: dict[str, StreamConfig] = Field(default_factory=dict)
 
     @field_validator("streams")

@@ -20,6 +20,8 @@ from livevlm.layers import nearest
 VERBS = {
     "serve": "watch streams, remember them, answer over a websocket",
     "ask": "ask a running daemon",
+    "streams": "add, remove, pause and resume streams of a running daemon",
+    "watch": "be told when something is so",
     "status": "what a running daemon sees and remembers",
     "memory": "how much is remembered, where something was seen, forgetting, moving",
     "replay": "answer questions about a recording, without a daemon",

@@ -51,7 +51,14 @@ from livevlm.messages import (
     TierSpan,
     Timings,
 )
-from livevlm.watching.orders import Listed, ListWatches, WatchDone, WatchOrder, WatchResult
+from livevlm.watching.orders import (
+    Listed,
+    ListWatches,
+    MakeWatch,
+    WatchDone,
+    WatchOrder,
+    WatchResult,
+)
 from livevlm.watching.watch import Change as WatchChange
 from livevlm.watching.watch import WatchEvent, WatchStatus
 from livevlm.watching.watches import Clocks, Listener, Watches, WatchOptions
@@ -181,6 +188,7 @@ class FakeWatches:
         numbers = itertools.count(1)
         self.orders: list[WatchOrder] = []
         self.listeners: list[Listener] = []
+        self.script: tuple[WatchChange, ...] = ()
         self._watches = Watches(
             lambda: lambda memory, question: 0.0,
             WatchOptions(most=3),
@@ -216,6 +224,12 @@ class FakeWatches:
         event = self.event(change, number)
         for listener in self.listeners:
             listener(event)
+
+    def go_on(self, order: WatchOrder) -> None:
+        """After an order: what was just made tells what `script` says."""
+        if isinstance(order, MakeWatch):
+            for change in self.script:
+                self.tell(change, -1)
 
 
 class FakeService:
@@ -330,6 +344,7 @@ class FakeService:
                 tell(made(asked, self.statuses))  # type: ignore[arg-type]
             elif isinstance(asked, WatchOrder):
                 tell(self.watches.carry_out(asked))  # type: ignore[arg-type]
+                self.watches.go_on(asked)
             else:
                 if isinstance(asked, Search) and asked.text == "hold":
                     self._held("")
