@@ -3,6 +3,7 @@
 import { element, say } from "./elements.js";
 
 const SURE_MS = 4000;
+const OVER = ["ended", "failed"];
 
 export class Actions {
   #pause = element("button", { type: "button", class: "plain" });
@@ -13,7 +14,7 @@ export class Actions {
 
   /** act(type, name): tell the daemon; the promise is broken where it refuses. */
   constructor(name, act) {
-    this.root = element("div", { class: "actions", hidden: true }, this.#pause, this.#remove, this.#trouble);
+    this.root = element("div", { class: "actions" }, this.#pause, this.#remove, this.#trouble);
     const tried = async (type) => {
       try {
         await act(type, name);
@@ -24,7 +25,11 @@ export class Actions {
     };
     this.#pause.addEventListener("click", () => tried(this.#paused ? "stream.resume" : "stream.pause"));
     this.#remove.addEventListener("click", () => {
-      if (this.#sure) return tried("stream.remove");
+      if (this.#sure) {
+        clearTimeout(this.#sure);
+        this.#calm();
+        return tried("stream.remove");
+      }
       say(this.#remove, "Really remove?");
       this.#sure = setTimeout(() => this.#calm(), SURE_MS);
     });
@@ -32,6 +37,7 @@ export class Actions {
 
   show(state) {
     this.#paused = state === "paused";
+    this.#pause.hidden = OVER.includes(state);
     say(this.#pause, this.#paused ? "Resume" : "Pause");
   }
 

@@ -45,7 +45,7 @@ export class Answer {
     const reason = status === "incomplete" ? ` (${details.reason.replaceAll("_", " ")})` : "";
     const { ttft_ms: first, total_ms: total } = extras.timings;
     const parts = [`as of ${clock(extras.as_of?.stream_s ?? 0)}`, `first word after ${Math.round(first)} ms`, `all after ${Math.round(total)} ms`];
-    if (response.usage) parts.push(`${count(response.usage.input_token_details.cached_tokens)} remembered tokens read`);
+    if (response.usage) parts.push(`${count(response.usage.input_token_details.cached_tokens)} tokens read`);
     if (status !== "completed") parts.unshift(`${status}${reason}`);
     say(this.#facts, parts.join(" · "));
     this.#end(status, full || status);

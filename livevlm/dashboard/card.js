@@ -34,12 +34,17 @@ export class Card {
     this.#trouble.hidden = true;
   }
 
+  close() {
+    this.#lookout.close();
+    this.root.remove();
+  }
+
   /** status: one of the streams of `stream.listed`; now: when that was said, in milliseconds. */
   show(status, now) {
     this.root.dataset.state = status.state;
     say(this.#state, status.state);
     this.#trouble.hidden = !status.error;
-    const next = status.next_try_s ? ` Next try in ${duration(status.next_try_s)}.` : "";
+    const next = status.next_try_s ? `; next try in ${duration(status.next_try_s)}` : "";
     say(this.#trouble, status.error ? `${status.error}${next}` : "");
     const dropped = Object.entries(status.frames_dropped).filter(([, number]) => number);
     const behind = status.as_of && status.live && WATCHED.includes(status.state) ? Math.max(0, (now - Date.parse(status.as_of.utc)) / 1000) : null;
@@ -63,6 +68,7 @@ export class Card {
   /** memory: the stream's of `memory.stats`. */
   remember(memory) {
     this.timeline.show(memory);
+    this.timeline.root.hidden = memory.from_s === null && !this.#trouble.hidden;
     this.#lookout.reach(memory.pictures ? memory.spans?.archive ?? null : null);
     this.#details.show({
       remembered: memory.from_s === null ? "nothing" : `${clock(memory.from_s)} to ${clock(memory.to_s)}`,

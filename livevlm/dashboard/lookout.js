@@ -3,17 +3,21 @@
 import { element, say } from "./elements.js";
 import { clock } from "./words.js";
 
-const SETTLE_MS = 120;
+const SETTLE_MS = 120, NEWEST = "newest";
 
 export class Lookout {
   #name;
   #pictures;
   #image;
-  #label = element("span", { class: "moment" });
+  #label = element("span", { class: "moment" }, "no picture");
   #newest = null;
   #shown = null;
   #timer = 0;
   #own = null;
+  #fetching = false;
+  #late = false;
+  #inView = false;
+  #watcher;
 
   /** opened({address, title}): somebody wants to see it large. */
   constructor(name, pictures, opened) {
@@ -26,13 +30,25 @@ export class Lookout {
     this.slider = element("input", { type: "range", step: "any", "aria-label": `${name}: look back`, disabled: true });
     this.slider.addEventListener("input", () => this.#moved());
     this.slider.addEventListener("keydown", (event) => event.key === "Escape" && this.#toNewest());
+    // Of many streams only those are fetched that somebody could see.
+    this.#watcher = new IntersectionObserver(([entry]) => {
+      this.#inView = entry.isIntersecting;
+      if (this.#inView && this.#late) this.#fetchNewest();
+    });
+    this.#watcher.observe(this.root);
+  }
+
+  /** The stream is gone. */
+  close() {
+    this.#watcher.disconnect();
+    if (this.#own) URL.revokeObjectURL(this.#own);
   }
 
   /** A frame was seen at that stream time, the newest one. */
-  async seen(stream_s) {
+  seen(stream_s) {
     if (stream_s === this.#newest) return;
     this.#newest = stream_s;
-    if (this.#following) await this.#fetchNewest();
+    if (this.#following) this.#fetchNewest();
   }
 
   /** Pictures are kept of this stretch of stream time; of none where it is null. */
@@ -52,7 +68,7 @@ export class Lookout {
   }
 
   #name_value() {
-    this.slider.setAttribute("aria-valuetext", this.#following ? "now" : clock(Number(this.slider.value)));
+    this.slider.setAttribute("aria-valuetext", this.#following ? NEWEST : clock(Number(this.slider.value)));
   }
 
   #toNewest() {
@@ -68,12 +84,18 @@ export class Lookout {
     this.#timer = setTimeout(() => (this.#following ? this.#fetchNewest() : this.#fetchPast()), SETTLE_MS);
   }
 
+  /** One at a time: a daemon that is busy is not asked for more. */
   async #fetchNewest() {
+    this.#late = !this.#inView || this.#fetching;
+    if (this.#late) return;
+    this.#fetching = true;
     const address = await this.#pictures.fresh(`/v1/frames/${encodeURIComponent(this.#name)}/newest.jpg`);
+    this.#fetching = false;
     if (!this.#following) return address && URL.revokeObjectURL(address);
-    this.#put(address, "now");
+    this.#put(address, NEWEST);
     if (this.#own) URL.revokeObjectURL(this.#own);
     this.#own = address;
+    if (this.#late) this.#fetchNewest();
   }
 
   async #fetchPast() {
@@ -85,6 +107,6 @@ export class Lookout {
   #put(address, label) {
     if (address) this.#image.src = address;
     this.#image.hidden = this.root.disabled = !address;
-    say(this.#label, address || label !== "now" ? label : "no picture");
+    say(this.#label, address || !this.#following ? label : "no picture");
   }
 }

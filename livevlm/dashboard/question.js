@@ -1,14 +1,14 @@
 // The form that asks.
 
-import { element } from "./elements.js";
+import { element, say } from "./elements.js";
 
 export class QuestionForm {
   #form;
   #text;
   #about;
 
-  /** asked({text, stream, last}): a question was asked. */
-  constructor(form, asked) {
+  /** asked({text, stream, last}): a question was asked; watched: it is to be watched for. */
+  constructor(form, { asked, watched }) {
     this.#form = form;
     this.#text = form.querySelector("textarea");
     this.#about = form.querySelector("select");
@@ -20,12 +20,20 @@ export class QuestionForm {
     });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const text = this.#text.value.trim();
-      if (!text) return this.#text.focus();
-      const last = Number(new FormData(form).get("range")) || null;
-      this.#text.value = "";
-      asked({ text, stream: this.#about.value, last });
+      this.#take(asked);
     });
+    form.querySelector("#watch").addEventListener("click", () => this.#take(watched));
+  }
+
+  /** Hand over what was typed, if anything was. */
+  #take(whom) {
+    const text = this.#text.value.trim();
+    this.#text.focus();
+    if (!text) return;
+    const last = Number(new FormData(this.#form).get("range")) || null;
+    this.#text.value = "";
+    say(this.#form.querySelector(".trouble"), "");
+    whom({ text, stream: this.#about.value, last });
   }
 
   /** Which streams can be asked about; the one that is chosen stays chosen. */

@@ -8,7 +8,6 @@ export class Streams {
   #empty;
   #cards = new Map();
   #tools;
-  #can = false;
 
   /** tools: what cards need: pictures, opened, act. */
   constructor(list, empty, tools) {
@@ -21,12 +20,6 @@ export class Streams {
     return [...this.#cards.keys()];
   }
 
-  /** Whether this daemon's streams can be paused and removed. */
-  allow(can) {
-    this.#can = can;
-    for (const card of this.#cards.values()) card.actions.root.hidden = !can;
-  }
-
   /** listed: a `stream.listed`. */
   show(listed) {
     const now = Date.parse(listed.ts), there = new Set();
@@ -37,7 +30,7 @@ export class Streams {
     }
     for (const [name, card] of this.#cards) {
       if (!there.has(name)) {
-        card.root.remove();
+        card.close();
         this.#cards.delete(name);
       }
     }
@@ -55,9 +48,7 @@ export class Streams {
 
   #add(name) {
     const { pictures, opened, act } = this.#tools;
-    const actions = new Actions(name, act);
-    actions.root.hidden = !this.#can;
-    const card = new Card(name, { pictures, opened, actions });
+    const card = new Card(name, { pictures, opened, actions: new Actions(name, act) });
     this.#cards.set(name, card);
     this.#list.append(card.root);
   }

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -75,6 +76,7 @@ class Tab:
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.do(f"{domain}.enable")
         self.do("Emulation.setFocusEmulationEnabled", enabled=True)
+        self.do("Emulation.setScrollbarsHidden", hidden=True)
 
     def do(self, method: str, **params: Any) -> Json:
         """A command of the DevTools protocol, and its result; what the page says meanwhile is kept."""
@@ -184,8 +186,12 @@ def command(
     """Send a command and wait for its result; other messages of its session are heard on the way."""
     message: Json = {"id": number, "method": method, "params": params}
     socket.send(json.dumps(message | ({"sessionId": session} if session else {})))
+    until = time.monotonic() + PATIENCE_S
     while True:
-        event: Json = json.loads(socket.recv(timeout=PATIENCE_S))
+        try:
+            event: Json = json.loads(socket.recv(timeout=max(0.0, until - time.monotonic())))
+        except TimeoutError:
+            raise AssertionError(f"no answer in {PATIENCE_S:g} s: {method} {params}") from None
         if event.get("id") == number:
             assert "error" not in event, (method, event["error"])
             result: Json = event["result"]

@@ -1,7 +1,7 @@
 """The picture of the dashboard in the documentation, taken from a run: `python -m tests.e2e.screenshot --out docs`.
 
-A daemon with the bundled model watches two recordings of known content and a camera that is not there; it is asked two
-questions by keyboard, and what a person sees then is docs/dashboard.png.
+A daemon with the bundled model watches a recording of known content, a live pattern and a camera that is not there; it is
+asked two questions by keyboard, and what a person sees then is docs/dashboard.png.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from livevlm.sample import read_sample
 from tests.e2e.browser import Tab, browser
 from tests.e2e.test_daemon import daemon
 
-WIDTH, HEIGHT = 1280, 860
+WIDTH, HEIGHT = 1280, 1010
 SETTINGS = ("memory.short_term_frames=8", "memory.budget_tokens=512", "ingest.fps=1")
-QUESTIONS = ("what color was the star?", "what do you see?")
-SEEN = "[...document.querySelectorAll('.card[data-state=ended]')].length >= 1"
-SHOWN = "[...document.querySelectorAll('.thumb img, .picture img')].every((one) => one.hidden || one.naturalWidth)"
+QUESTIONS = ("what do you see?", "what color was the star?")
+# The recording was seen to its end, the live stream for a while, and the page knows it.
+SEEN = (
+    "((ends) => ends[0] === '0:59' && ends[1] >= '0:20')"
+    "([...document.querySelectorAll('.axis span:last-child')].map((one) => one.textContent))"
+)
+LOADED = "[...document.querySelectorAll('.thumb img')].every((one) => one.naturalWidth)"
 
 
 def main() -> None:
@@ -46,13 +50,14 @@ def take(tab: Tab, path: Path, phone: Path | None) -> None:
             host = process.address().removeprefix("ws://").split("/")[0]
             tab.open(f"http://{host}/")
             tab.wait(SEEN)
-            tab.wait("document.querySelector('#about').value === 'table'")
             for question in QUESTIONS:
                 tab.value("document.querySelector('#question').focus()")
                 tab.type(question)
                 tab.press("Enter")
                 tab.wait("document.querySelector('.answer')?.getAttribute('aria-busy') === 'false'")
-            tab.wait(f"document.querySelectorAll('.answer').length === {len(QUESTIONS)} && {SHOWN}")
+            tab.wait(
+                f"document.querySelectorAll('.answer').length === {len(QUESTIONS)} && {LOADED}"
+            )
             tab.value("document.activeElement.blur()")
             tab.screenshot(path)
             if phone is not None:

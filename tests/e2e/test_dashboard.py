@@ -148,13 +148,76 @@ def test_looking_back_shows_an_older_picture(tab: Tab, watching: Watching) -> No
     """The slider below the timeline goes through what is remembered, and Escape comes back to now."""
     watching.show(tab)
     connected(tab)
-    tab.wait("document.querySelector('.axis input').disabled === false")
+    tab.wait("Number(document.querySelector('.axis input').max) >= 3")
     tabbed_to(tab, ".axis input")
     tab.press("Home")
     tab.wait("document.querySelector('.moment').textContent.startsWith('about 0:0')")
     assert tab.value("document.querySelector('.picture img').naturalWidth") > 0
     tab.press("Escape")
-    tab.wait("document.querySelector('.moment').textContent === 'now'")
+    tab.wait("document.querySelector('.moment').textContent === 'newest'")
+    clean(tab, watching.host)
+
+
+def pressed(tab: Tab, button: str) -> None:
+    """Push a button of the stream "yard" by its key."""
+    tab.value(f"{YARD}.querySelector('.skip, h3').scrollIntoView()")
+    tab.value(
+        f"[...{YARD}.querySelectorAll('button')].find((e) => e.textContent === {button!r}).focus()"
+    )
+    tab.press("Enter")
+
+
+YARD = "[...document.querySelectorAll('.card')].find((e) => e.querySelector('h3').textContent === 'yard')"
+
+
+def test_a_stream_is_added_paused_resumed_and_removed(tab: Tab, watching: Watching) -> None:
+    """What the daemon watches is changed from the page; what it refuses is said beside the form; a password is not shown."""
+    watching.show(tab)
+    connected(tab)
+    tabbed_to(tab, "#adding summary")
+    tab.press("Enter")
+    tabbed_to(tab, "[name=name]")
+    tab.type("hall")
+    tabbed_to(tab, "[name=url]")
+    tab.type("rtsp://me:hunter2@127.0.0.1:9/yard")
+    tab.press("Enter")
+    tab.wait("document.querySelector('#add-trouble').textContent.includes('hall')")
+    tab.value("document.querySelector('[name=name]').value = 'yard'")
+    tab.press("Enter")
+    tab.wait(
+        f"{YARD}.querySelector('.trouble').textContent.includes('rtsp://***@127.0.0.1:9/yard')"
+    )
+    tab.wait("[...document.querySelectorAll('#about option')].some((e) => e.value === 'yard')")
+    pressed(tab, "Pause")
+    tab.wait(f"{YARD}.querySelector('.state').textContent === 'paused'")
+    pressed(tab, "Resume")
+    tab.wait(f"{YARD}.querySelector('.state').textContent !== 'paused'")
+    pressed(tab, "Remove")
+    pressed(tab, "Really remove?")
+    tab.wait(f"{YARD} === undefined")
+    assert "hunter2" not in tab.value("document.documentElement.innerHTML")
+    clean(tab, watching.host)
+
+
+def test_what_is_watched_for_is_listed_until_it_is_stopped(tab: Tab, watching: Watching) -> None:
+    """A condition becomes a watch instead of a question; a refused one is said; what it is called stays text."""
+    watching.show(tab)
+    connected(tab)
+    tabbed_to(tab, "#question")
+    tab.type(HOSTILE)
+    tabbed_to(tab, "#watch")
+    tab.press("Enter")
+    tab.wait("document.querySelector('.watch .quiet').textContent.startsWith('hall · ')")
+    assert tab.value("document.querySelector('.watch .condition').textContent") == HOSTILE
+    assert tab.value("document.querySelector('.answer')") is None
+    tab.value("document.querySelector('#question').focus()")
+    tab.type("x" * 600)
+    tab.value("document.querySelector('#watch').focus()")
+    tab.press("Enter")
+    tab.wait("document.querySelector('#ask-trouble').textContent.includes('condition')")
+    tab.value("document.querySelector('.watch .plain').focus()")
+    tab.press("Enter")
+    tab.wait("document.querySelector('#watches').hidden")
     clean(tab, watching.host)
 
 
