@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 from streams.address import parse_address
 from streams.chronicle import Chronicle
+from streams.comeback import Comeback
 from streams.continuity import Continuity
 from streams.drift import Drift
 from streams.errors import (
@@ -79,11 +80,10 @@ class StreamReader:
         self._live = self._address.live
         # Standard input can be read once: its end is the end, and it is never given up.
         self._once = self._address.kind == "pipe"
-        self._delays: Iterator[float] = self._options.backoff.delays()
         self._orders = Orders()
+        self._comeback = Comeback(self._address, self._options, self._orders)
         self._commanding = threading.Lock()
         self._fresh = True
-        self._gone = False
         self._last_sign_s: float | None = None
         self._pace_from: tuple[float, float] | None = None
         self._thread = threading.Thread(target=self._run, name=f"stream-{name}", daemon=True)
@@ -149,12 +149,9 @@ class StreamReader:
             return False
         if self._orders.leaving:
             return True
-        # The first try says what is wrong; while nobody answers the door, more of them would only be in the way of the one
-        # that counts: one that hangs could outlast the camera's return.
-        rest = self._gone or isinstance(error, AuthenticationFailed)
-        delay_s = self._options.backoff.longest() if rest else next(self._delays)
+        delay_s = self._comeback.delay_s(refused=isinstance(error, AuthenticationFailed))
         self._journal.tell("loss", error, delay_s)
-        self._await_source(delay_s)
+        self._comeback.wait(delay_s)
         return True
 
     def _is_final(self, error: StreamError) -> bool:
@@ -165,23 +162,6 @@ class StreamReader:
         # A recording on a server may come into reach; one that broke off would begin from its start.
         passing = isinstance(error, ConnectionFailed | SourceTimedOut)
         return not (passing and self._address.kind == "network" and not self._journal.seen)
-
-    def _await_source(self, delay_s: float) -> None:
-        """Wait so long, or until a source that was out of reach is there again."""
-        left_s, knock_s = delay_s, self._options.knock_s
-        while left_s > 0:
-            began_s = self._options.monotonic()
-            there = self._options.reachable(self._address)
-            returned, self._gone = there and self._gone, not there
-            if returned:
-                self._delays = self._options.backoff.delays()
-                return
-            # Who waited long for an answer asks again soon: the camera may have returned meanwhile.
-            left_s -= (took_s := self._options.monotonic() - began_s)
-            pause_s = min(left_s, max(knock_s - took_s, knock_s / 10))
-            if pause_s > 0 and self._orders.nap(pause_s):
-                return
-            left_s -= pause_s
 
     def _read_once(self) -> StreamError | None:
         """Open the source and read it until it is over: why, or None where a recording came to its end."""
@@ -261,8 +241,8 @@ class StreamReader:
             self._drift.note(now_s, placed_s)
         if not self._orders.leaving:
             if self._fresh:
-                self._fresh = self._gone = False
-                self._delays = self._options.backoff.delays()
+                self._fresh = False
+                self._comeback.succeeded()
             self._journal.tell("picture")
         kept = self._sampler.keep(placed_s)
         self._journal.come(kept=kept)
