@@ -47,7 +47,7 @@ class Still:
 
 def _decode(data: bytes) -> VideoFrame:
     """The first picture; ValueError where there is none."""
-    with av.open(io.BytesIO(data), "r", metadata_errors="replace") as container:
+    with av.open(io.BytesIO(data), "r", options=_BOUNDED, metadata_errors="replace") as container:
         if not container.streams.video:
             raise ValueError("no picture")
         stream = container.streams.video[0]

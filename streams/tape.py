@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,12 +20,15 @@ from streams.source import SourceOptions
 # What may be read from one packet to the next, and while a file is opened: its index is read then. Without this bound a file of
 # raw H.264 that goes on in zeros is read for ever, into one packet that grows for ever.
 MAX_BYTES_BETWEEN = 128 * 2**20
+# So much may be read however long it takes: a disk may be slow, and a machine busy.
+BYTES_AT_LEISURE = 8 * 2**20
 
 
 class Tape:
     """A recording's file as libav reads it: it ends when `cancelled`, or when too much was read without a packet.
 
-    For libav a file like any other; OSError where it cannot be opened. `seekable`: whether libav may go back and forth.
+    For libav a file like any other; OSError where it cannot be opened. seekable: whether libav may go back and forth. limit:
+    bytes that are too much. patience_s: seconds after which a few are. `exhausted`: whether it ended so.
     """
 
     def __init__(
@@ -33,18 +38,18 @@ class Tape:
         *,
         seekable: bool = True,
         limit: int = MAX_BYTES_BETWEEN,
+        patience_s: float = math.inf,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.exhausted = False
         self.name = path  # libav looks at its ending.
         self._cancelled = cancelled
         self._seekable = seekable
         self._limit = limit
-        self._since = 0
+        self._patience_s = patience_s
+        self._monotonic = monotonic
+        self._since, self._since_s = 0, 0.0
         self._file = Path(path).open("rb", buffering=0)
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether it ended because nothing was found for too long."""
-        return self._since > self._limit
 
     def led_to_packet(self) -> None:
         """Take note of a packet. Not at the end: what is left then comes out as one."""
@@ -53,17 +58,21 @@ class Tape:
 
     def lost(self, shown: str) -> SourceCorrupt:
         """What to raise when it is exhausted."""
-        size = f"{self._limit // 2**20} MiB"
         return SourceCorrupt(
-            f"{shown}: nothing was found in {size}; it is damaged, check that it plays elsewhere"
+            f"{shown}: nothing was found in {self._since / 2**20:.0f} MiB; it is damaged, check that it plays elsewhere"
         )
 
     def read(self, size: int) -> bytes:
         """At most so many bytes; none at the end."""
         if self.exhausted or self._cancelled():
             return b""
+        if not self._since:
+            self._since_s = self._monotonic()
         data = self._file.read(size) or b""
         self._since += len(data)
+        if self._since > min(self._limit, BYTES_AT_LEISURE):
+            late = self._monotonic() - self._since_s > self._patience_s
+            self.exhausted = late or self._since > self._limit
         return data
 
     def seekable(self) -> bool:
@@ -99,7 +108,12 @@ def open_recording(address: Address, options: SourceOptions) -> tuple[InputConta
 def _open(
     address: Address, options: SourceOptions, *, seekable: bool
 ) -> tuple[InputContainer, Tape]:
-    tape = Tape(address.target, options.cancelled, seekable=seekable)
+    tape = Tape(
+        address.target,
+        options.cancelled,
+        seekable=seekable,
+        patience_s=options.read_timeout_s,
+    )
     try:
         container = av.open(tape, "r", options=DECODER_OPTIONS, metadata_errors="replace")
     except BaseException:

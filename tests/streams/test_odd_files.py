@@ -12,7 +12,7 @@ import pytest
 from livevlm.cli import main
 from streams import Sampler, SourceOptions, open_source
 from streams.errors import SourceCorrupt
-from streams.tape import Tape
+from streams.tape import BYTES_AT_LEISURE, Tape
 from tests.streams.odd_files import AT_ONCE, Recipe, encode, joined, turned
 from tests.streams.odd_table import CORRUPT, ODD
 from tests.streams.pictures import SIZE, number_of
@@ -179,7 +179,7 @@ def test_a_file_without_end_is_refused_where_nothing_comes(tmp_path: Path) -> No
     """Also uncancelled it ends, by name, after what was there was given."""
     seen = see(str(holey(tmp_path / "clip.mkv")), probing=False)
     assert seen.code == CORRUPT
-    assert "nothing was found in 128 MiB" in seen.message
+    assert "nothing was found in" in seen.message
     assert len(seen.numbers) >= 5
 
 
@@ -194,4 +194,24 @@ def test_a_tape_ends_at_its_limit_and_goes_on_with_every_packet(tmp_path: Path) 
     tape.led_to_packet()
     assert tape.read(20) == b""
     assert isinstance(tape.lost("clip"), SourceCorrupt)
+    tape.close()
+
+
+def test_a_tape_loses_patience_where_much_leads_to_nothing(tmp_path: Path) -> None:
+    """A slow disk is waited for, and a pause between two packets is nobody's fault; a slow search through megabytes is."""
+    now_s = 0.0
+    with (tmp_path / "file").open("wb") as file:
+        file.truncate(20 * BYTES_AT_LEISURE)
+    tape = Tape(str(tmp_path / "file"), lambda: False, patience_s=10, monotonic=lambda: now_s)
+    tape.read(100)
+    now_s += 100
+    tape.read(100)
+    assert not tape.exhausted
+    tape.led_to_packet()
+    now_s += 100
+    tape.read(BYTES_AT_LEISURE + 1)
+    assert not tape.exhausted
+    now_s += 11
+    tape.read(1)
+    assert tape.exhausted
     tape.close()
