@@ -23,6 +23,8 @@ def start_logging(verbosity: int) -> None:
     """Log to standard error: warnings at -1, what happens at 0, everything at 1."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    # Its debug lines quote the beginning of what clients send, where half of a url hides no longer what is a password.
+    logging.getLogger("websockets").setLevel(logging.INFO)
     logging.basicConfig(level=LEVELS[max(-1, min(verbosity, 1))], handlers=[handler], force=True)
     if verbosity < 1:
         for name in LOUD_LIBRARIES:
