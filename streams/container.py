@@ -11,6 +11,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+import av
 import numpy as np
 import numpy.typing as npt
 from av.packet import Packet
@@ -19,6 +20,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from streams.address import Address
+from streams.errors import CodecUnsupported
 from streams.frame import Frame
 from streams.libav import Video
 from streams.nal import KNOWN, kind_of
@@ -28,6 +30,8 @@ from streams.timeline import Stamper, Timeline
 
 # Some encoders refresh pictures bit by bit and never send a keyframe; after this many the picture is whole.
 KEYFRAME_PATIENCE = 300
+# What a picture says that does not say how its colours are coded (ITU-T H.273).
+UNSPECIFIED = 2
 # Packets that a decoder may be behind its pictures.
 DECODER_DELAY = 64
 # Taken where a source does not say how many pictures a second it has.
@@ -141,12 +145,29 @@ class ContainerSource:
         """Whether a picture refers to no other. Some decoders never say so, as QuickTime Animation's; the container does."""
         return bool(picture.key_frame) or _stamp(picture) in self._key_stamps
 
+    def _rgb(self, picture: VideoFrame, width: int | None, height: int | None) -> VideoFrame:
+        """The picture's samples as RGB. CodecUnsupported where swscale does not know their form."""
+        to_rgb = partial(
+            self._reformatter.reformat, picture, width, height, format="rgb24", threads=1
+        )
+        try:
+            return to_rgb()
+        except av.FFmpegError:
+            # Damaged or not, a file may name a matrix of colours that nobody has: then it is as if it named none.
+            picture.colorspace = UNSPECIFIED
+        try:
+            return to_rgb()
+        except av.FFmpegError as error:
+            raise CodecUnsupported(
+                f"{self._address.shown}: pictures of the form {picture.format.name} cannot be shown here; convert it to H.264"
+            ) from error
+
     def _convert(self, picture: VideoFrame) -> npt.NDArray[np.uint8]:
         """Upright RGB pixels, (height, width, 3), scaled by swscale in the same pass."""
         turns = round(picture.rotation / 90) % 4
         size = self._options.size or (None, None)
         width, height = size if turns % 2 == 0 else size[::-1]
-        rgb = self._reformatter.reformat(picture, width, height, format="rgb24", threads=1)
+        rgb = self._rgb(picture, width, height)
         image: npt.NDArray[np.uint8] = rgb.to_ndarray().astype(np.uint8, copy=False)
         # libav pads rows, and turning only changes strides; everyone after this may rely on plain rows.
         return np.ascontiguousarray(np.rot90(image, turns))

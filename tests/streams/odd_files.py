@@ -195,3 +195,41 @@ def flv_claim(path: Path) -> Path:
 
 def _bits(data: bytes, place: int) -> int:
     return int.from_bytes(data[place : place + 9], "big")
+
+
+def mad_colours(path: Path) -> Path:
+    """ProRes whose pictures name a matrix of colours that nobody has."""
+    data = bytearray(encode(path, Recipe(codec="prores_ks", pixels="yuv422p10le")).read_bytes())
+    place = -1
+    while (place := data.find(b"icpf", place + 1)) >= 0:
+        data[place + 4 + 16] = 255
+    path.write_bytes(data)
+    return path
+
+
+def encrypted_webm(path: Path) -> Path:
+    """A WebM whose track says that it is encrypted, and with which key. Its sizes are left open, so that it may grow."""
+    encode(path, Recipe(codec="libvpx", muxing={"live": "1"}))
+    cipher = _element(0x47E1, b"\5") + _element(0x47E2, bytes.fromhex(KEY))
+    coding = _element(0x5033, b"\1") + _element(0x5035, cipher)
+    codings = _element(0x6D80, _element(0x6240, coding))
+    data = path.read_bytes()
+    tracks = data.rindex(b"\x16\x54\xae\x6b")  # The first one is in the table of contents.
+    # Both sizes are rewritten in eight bytes: the list's, and that of its one entry.
+    start = tracks + 4 + 8 if data[tracks + 4] == 1 else tracks + 4 + 1
+    entry = data.index(b"\xae", start)
+    length = 8 if data[entry + 1] == 1 else 1
+    size = int.from_bytes(data[entry + 1 : entry + 1 + length], "big") & ((1 << (7 * length)) - 1)
+    body = data[entry + 1 + length : entry + 1 + length + size]
+    path.write_bytes(
+        data[:tracks]
+        + _element(0x1654AE6B, _element(0xAE, body + codings))
+        + data[entry + 1 + length + size :]
+    )
+    return path
+
+
+def _element(name: int, body: bytes) -> bytes:
+    """An element of Matroska's, its size in eight bytes."""
+    size = (1 << 56 | len(body)).to_bytes(8, "big")
+    return name.to_bytes((name.bit_length() + 7) // 8, "big") + size + body
