@@ -80,6 +80,7 @@ async function look(mine, turn) {
     const listed = await link.call({ type: "stream.list" });
     streams.show(listed);
     form.offer(streams.names);
+    byId("main").classList.remove("waiting");
     if (listed.ready && turn % MEMORY_EVERY === 0) await measure();
     if (turn % WATCHES_EVERY === 0) await lookAtWatches();
   } catch (error) {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.browser import Browser, Tab, browser, chromium_path, foreign
-from tests.e2e.test_daemon import Process, daemon
+from tests.livevlm.test_daemon import configuration, running
 
 # Where the checks run for a change a browser must be there; elsewhere its lack is told.
 REQUIRED = "REQUIRE_BROWSER" in os.environ
@@ -42,21 +41,20 @@ def tab(chromium: Browser) -> Iterator[Tab]:
 class Watching:
     """A daemon with one stream that stays at its address when it is started anew."""
 
-    def __init__(self, stack: ExitStack, *more: str) -> None:
-        self._stack, self._more = stack, more
-        self.process = self._start()
-        self.host = self.process.address().removeprefix("ws://").split("/")[0]
+    def __init__(self, *settings: str) -> None:
+        self._settings = ("streams.hall.url=test:?live=1", *settings)
+        self._daemon = ExitStack()
+        self.host = ""
 
-    def _start(self) -> Process:
-        return self._stack.enter_context(daemon("--stream", "hall=test:?live=1", *self._more))
+    def __enter__(self) -> Watching:
+        listen = (f"server.listen={self.host}",) if self.host else ()
+        config = configuration(*self._settings, *listen)
+        _, address = self._daemon.enter_context(running(config))
+        self.host = address.removeprefix("ws://").split("/")[0]
+        return self
 
-    def restart(self) -> None:
-        """Kill it, and start another one on its port."""
-        self.process.process.send_signal(signal.SIGKILL)
-        self.process.end()
-        self._more = (*self._more, "--listen", self.host)
-        self.process = self._start()
-        self.process.address()
+    def __exit__(self, *error: object) -> None:
+        self._daemon.close()
 
     def show(self, tab: Tab) -> None:
         """Open the page."""
@@ -66,8 +64,8 @@ class Watching:
 @pytest.fixture(scope="module")
 def watching() -> Iterator[Watching]:
     """A daemon that several tests look at."""
-    with ExitStack() as stack:
-        yield Watching(stack)
+    with Watching() as one:
+        yield one
 
 
 def connected(tab: Tab) -> None:
@@ -160,7 +158,6 @@ def test_looking_back_shows_an_older_picture(tab: Tab, watching: Watching) -> No
 
 def pressed(tab: Tab, button: str) -> None:
     """Push a button of the stream "yard" by its key."""
-    tab.value(f"{YARD}.querySelector('.skip, h3').scrollIntoView()")
     tab.value(
         f"[...{YARD}.querySelectorAll('button')].find((e) => e.textContent === {button!r}).focus()"
     )
@@ -304,17 +301,17 @@ FOCUS_SHOWN = """(() => {
 
 def test_a_daemon_that_comes_back_is_found_again(tab: Tab) -> None:
     """The page says that it lost the daemon, connects by itself, and asks as before."""
-    with ExitStack() as stack:
-        watching = Watching(stack)
+    watching = Watching()
+    with watching:
         watching.show(tab)
         connected(tab)
         tab.value(
             "(() => { window.states = []; const link = document.querySelector('#link');"
             "new MutationObserver(() => states.push(link.dataset.state)).observe(link, { attributes: true }); })()"
         )
-        watching.restart()
+    tab.wait("window.states.includes('waiting')")
+    with watching:
         tab.wait("window.states.at(-1) === 'open'")
-        assert "waiting" in tab.value("window.states")
         connected(tab)
         asked(tab, "and now?")
         assert tab.value("document.querySelector('.answer').dataset.status") != "failed"
@@ -325,8 +322,7 @@ def test_a_token_is_asked_for_and_kept_in_the_tab(tab: Tab, tmp_path: Path) -> N
     """A wrong one is told; the right one opens the websocket and the pictures, and lies in no other storage."""
     file = tmp_path / "token"
     file.write_text("s3cret?>~~\n")
-    with ExitStack() as stack:
-        watching = Watching(stack, "--set", f"server.token_file={file}")
+    with Watching(f"server.token_file={file}") as watching:
         watching.show(tab)
         tab.wait("document.querySelector('#lock').open")
         assert tab.value("document.activeElement.id") == "token"
