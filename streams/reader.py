@@ -26,6 +26,7 @@ from streams.gate import Gate
 from streams.journal import Journal, ReaderStatus
 from streams.mailbox import Mailbox
 from streams.orders import Orders
+from streams.pace import Pace
 from streams.reading import ReaderOptions
 from streams.sampler import Sampler
 
@@ -85,7 +86,8 @@ class StreamReader:
         self._commanding = threading.Lock()
         self._fresh = True
         self._last_sign_s: float | None = None
-        self._pace_from: tuple[float, float] | None = None
+        speed = self._options.speed
+        self._pace = None if speed == "max" else Pace(speed)
         self._thread = threading.Thread(target=self._run, name=f"stream-{name}", daemon=True)
 
     @property
@@ -252,8 +254,8 @@ class StreamReader:
         if not self._gate.passes(frame):
             self._journal.let_go("similar")
             return
-        if not self._live and self._options.speed != "max":
-            frame = self._paced(frame, float(self._options.speed))
+        if self._pace is not None and not self._live:
+            frame = self._paced(frame, self._pace)
         while self._held():
             if self._mailbox.put(frame, PUT_PATIENCE_S):
                 self._journal.hand_over()
@@ -265,12 +267,10 @@ class StreamReader:
                 self._journal.let_go("backpressure")
                 return
 
-    def _paced(self, frame: Frame, speed: float) -> Frame:
+    def _paced(self, frame: Frame, pace: Pace) -> Frame:
         """The frame at the moment it is due, which is when it counts as captured."""
         while self._held():
-            now_s = self._options.monotonic()
-            began_s, first_s = self._pace_from = self._pace_from or (now_s, frame.pts_s)
-            if not self._orders.nap(began_s + (frame.pts_s - first_s) / speed - now_s):
+            if not self._orders.nap(pace.left_s(frame.pts_s, self._options.monotonic())):
                 break
         return replace(frame, captured_utc=self._options.source.clock())
 
@@ -280,9 +280,8 @@ class StreamReader:
             return not self._orders.stopping
         began_s = self._options.monotonic()
         go_on = self._orders.rest()
-        if self._pace_from is not None:
-            due_s, first_s = self._pace_from
-            self._pace_from = (due_s + self._options.monotonic() - began_s, first_s)
+        if self._pace is not None:
+            self._pace.put_off(self._options.monotonic() - began_s)
         self._last_sign_s = self._options.monotonic()
         return go_on
 

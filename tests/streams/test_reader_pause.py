@@ -14,6 +14,7 @@ from streams.errors import ConnectionFailed
 from streams.mailbox import Mailbox
 from streams.reader import StreamReader
 from streams.reading import ReaderOptions
+from streams.source import SourceOptions
 from tests.streams.pictures import many, number_of, record, until
 from tests.streams.scripted import CAMERA, Clock, Make, Scripted, state
 
@@ -128,16 +129,28 @@ def test_while_a_recording_is_paused_nothing_comes(run: Make, tmp_path: Path) ->
 def test_a_paced_recordings_schedule_moves_with_the_pause(run: Make) -> None:
     """What was due in a minute is due in a minute again, not at once for all that was missed."""
     clock = Clock()
-    source = Scripted([[0.0, 60.0, 61.0]], live=False)
-    reader, mailbox = run(source, "block", monotonic=clock, speed=1.0)
-    until(lambda: reader.status().sampled == 1)
-    until(lambda: reader.status().received == 2)
+    # How often the stream's thread looked at the clock since the picture before the one that is paced.
+    looks: list[float] = []
+
+    def look() -> float:
+        if threading.current_thread().name == "stream-cam":
+            looks.append(clock.now_s)
+        return clock.now_s
+
+    source = Scripted([[0.0, looks.clear, 60.0]], live=False)
+    stamps = SourceOptions(clock=clock)
+    reader, mailbox = run(source, "block", monotonic=look, speed=1.0, source=stamps)
+    until(lambda: reader.status().received == 2 and len(looks) >= 2)  # it came; when is it due?
     reader.pause()
+    until(lambda: len(looks) >= 3)  # it rests from now
     clock.now_s += 3600
     reader.resume()
-    clock.now_s += 59
-    assert len(mailbox) == 1
-    assert reader.stop(10)
+    until(lambda: len(looks) >= 5)  # until now; when is it due?
+    clock.now_s += 60
+    reader.pause()
+    reader.resume()
+    until(state(reader, "ended"))
+    assert [frame.captured_utc for frame in mailbox.take(9)] == [1000, 4660]
 
 
 @pytest.mark.parametrize("live", [True, False])
