@@ -25,7 +25,7 @@ LOOK_S = 0.02
 class Notes:
     """Of the frames since a moment: how many, the widest gaps in seconds, their sizes, and what should never be.
 
-    steps_s: the widest gap in stream time. silence_s: the same in arrival.
+    step_s: the widest gap in stream time. silence_s: the same in arrival.
     """
 
     frames: int = 0
