@@ -242,9 +242,9 @@ def watch_json(watch: Watch) -> JsonObject:
         "question": question_for(request.condition),
         "stream": request.stream,
         "mode": rule.mode,
-        "cooldown_s": finite(rule.cooldown_s),
+        "cooldown_s": rule.cooldown_s,
         "confirm_n": rule.confirm_n,
-        "threshold": finite(rule.threshold),
+        "threshold": rule.threshold,
         "created_utc": utc_text(watch.created_utc),
         "expires_utc": utc_text(watch.expires_utc),
     }
