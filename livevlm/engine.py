@@ -24,14 +24,10 @@ from livevlm.engineoptions import EngineOptions
 from livevlm.errands import Desk, Errands
 from livevlm.errors import DeadlineExceeded, LiveVLMError, NoFramesYet, QueueFull, StreamNotFound
 from livevlm.ingest import StreamIngest, add_together
-from livevlm.keeper import restored
 from livevlm.messages import Done, Errand, Question, Sink, Status, StreamStatus
 from livevlm.metrics import Metrics
-from livevlm.persistence import stream_folder
-from livevlm.reducer import make_reducer
+from livevlm.preparing import Preparation
 from livevlm.roster import EngineStream, Roster, Watched
-from livevlm.timestamps import Timestamps
-from livevlm.vision import FrameEncoder
 from livevlm.watching.board import make_watches
 from livevlm.watching.orders import MakeWatch, WatchOrder, WatchResult
 from livevlm.watching.watches import Listener
@@ -76,7 +72,9 @@ class Engine:
             clock,
         )
         self._layout = backbone.codec.layout(options.system_prompt)
-        self._state = state
+        self._preparation = Preparation(
+            backbone, self._layout.before_video, options, metrics.stage, clock, state
+        )
         self._roster = Roster()
         for stream in streams:
             self._roster.add(self.prepare(stream))
@@ -106,31 +104,7 @@ class Engine:
         This may take its time, for files are read, and holds nobody up. Only the few tokens of the prompt go through the model,
         which that does not change. Raises ConfigError where the options fit no memory, or what is held cannot be used.
         """
-        name, options, backbone = stream.name, self._options, self._backbone
-        folder = None if self._state is None else stream_folder(self._state, name)
-        reducer = make_reducer(
-            backbone.own_grid, tokens=options.tokens_per_frame, similarity=options.similarity
-        )
-        memory = options.memory.build(
-            backbone,
-            prompt=self._layout.before_video,
-            frame_tokens=reducer.most,
-            chunk_frames=options.chunk_frames,
-            folder=None if folder is None else folder / "archive",
-        )
-        keeper = None if folder is None else restored(name, folder / "memory", memory, self._clock)
-        newest = memory.newest()
-        stamped = options.memory.timestamps
-        ingest = StreamIngest(
-            backbone,
-            memory,
-            FrameEncoder(backbone, reducer, 0 if newest is None else newest.frame + 1),
-            score_queries=options.memory.score_queries,
-            stage=self._metrics.stage,
-            timestamps=Timestamps(backbone.codec, backbone.embed) if stamped else None,
-            keeper=keeper,
-        )
-        return Watched(stream, ingest)
+        return self._preparation.watched(stream)
 
     def admit(self, watched: Watched) -> Future[None]:
         """Watch a prepared stream from now on. The future ends with StreamExists where one has its name."""
