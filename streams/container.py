@@ -84,7 +84,7 @@ class ContainerSource:
             stamp_s = stamper.choose(picture.time, _decoded_s(picture))
             pts_s = timeline.at(stamp_s, time.monotonic())
             kept = self._options.keep(pts_s)
-            thrift.saw(picture.time, pts_s, kept=kept)
+            thrift.saw(picture.time, pts_s)
             if kept:
                 image = self._convert(picture)
                 yield Frame(self._name, index, pts_s, self._options.clock(), image)

@@ -58,7 +58,8 @@ def decode_clip(clip: Clip, *, seconds: float, decode: Decode = "all", fps: floa
             for picture in codec.decode(packet):
                 decoded += 1
                 stamp_s = picture.time or 0.0
-                thrift.saw(stamp_s, stamp_s, kept=sampler.keep(stamp_s))
+                sampler.keep(stamp_s)
+                thrift.saw(stamp_s, stamp_s)
     return Effort(came, decoded, time.thread_time() - began_cpu_s, time.perf_counter() - began_s)
 
 

@@ -20,8 +20,6 @@ P = TypeVar("P")
 # What waits is decoded when there is more of it: a stream without keyframes must not fill the memory.
 MOST_PACKETS = 512
 MOST_BYTES = 32 << 20
-# A stamp this far ahead of the last picture's tells nothing about when the picture is due.
-FAR_S = 10.0
 # So many packets without a keyframe, and a stream of which only keyframes were wanted is decoded after all.
 KEYFRAMES_AT_LEAST = 600
 
@@ -60,7 +58,7 @@ class Thrift(Generic[P]):
         self._due, self._held, self._skipped = due, held, skipped
         self._waiting: list[P] = []
         self._bytes = 0
-        # Until a picture is kept everything is decoded: the first one, and one that came out damaged or late.
+        # Whether a picture is waited for: until one comes out all is decoded, as at the beginning and after damage.
         self._wanted = True
         # Packets since the last keyframe, that one not counted.
         self._since_key = 0
@@ -92,10 +90,13 @@ class Thrift(Generic[P]):
         full = len(self._waiting) >= MOST_PACKETS or self._bytes >= MOST_BYTES
         return self._take() if full else []
 
-    def saw(self, stamp_s: float | None, pts_s: float, *, kept: bool) -> None:
-        """A picture came out: its presentation stamp, its time since the opening (seconds), and whether it was sampled."""
+    def saw(self, stamp_s: float | None, pts_s: float) -> None:
+        """A picture came out, and `keep` was asked about it: its presentation stamp and its time since the opening, in seconds.
+
+        One that comes late, behind others, is still due, so that what follows is decoded too until it is there.
+        """
         self._last = None if stamp_s is None else (stamp_s, pts_s)
-        self._wanted = self._wanted and not (kept or self._decode == "keyframes")
+        self._wanted = False
 
     def close(self) -> None:
         """Nothing more comes: what waits is never decoded."""
@@ -114,8 +115,8 @@ class Thrift(Generic[P]):
         if arrival.stamp_s is None or self._last is None:
             return True
         ahead_s = arrival.stamp_s - self._last[0]
-        if not 0 <= ahead_s < FAR_S:
-            return True
+        if ahead_s < 0:
+            return True  # Running back is for the timeline to judge.
         return self._due(self._last[1] + ahead_s, arrival.kind == "key")
 
     def _take(self) -> list[P]:

@@ -20,7 +20,7 @@ def found(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 def test_an_hour_in_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     """Lost and found, hurried, asked about: every picture is accounted for, every question answered, all time has passed."""
-    words = ["--hours", "1", "--streams", "2", "--fps", "0.2", "--clip-s", "300"]
+    words = ["--hours", "1", "--streams", "2", "--fps", "0.05", "--clip-s", "120"]
     assert soak.main([*words, *TOY]) == 0
     result = found(capsys)
     assert result["hours_run"] >= 1
@@ -31,8 +31,8 @@ def test_an_hour_in_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     for row in (whole, keyframes):
         lost = sum(row[reason] for reason in ("backpressure", "skipped", "corrupt", "similar"))
         assert row["received"] == row["unsampled"] + row["encoded"] + row["waiting"] + lost
-        assert row["received"] > 7000
-        assert row["encoded"] + row["backpressure"] >= 700
+        assert row["received"] > 6500
+        assert row["encoded"] + row["backpressure"] >= 160
         assert row["reconnects"] >= 10
     assert whole["skipped"] == 0 < keyframes["skipped"]
 
