@@ -200,11 +200,14 @@ def play(fault: Fault, rig: Rig, *, hold_s: float = 0.0) -> Turn:
     try:
         if fault.codes or fault.states:
             watch.until_seen(fault.name, fault.states, fault.codes)
-        if fault.breaks and not fault.passing:
+        codes = tuple(sorted(watch.codes))
+        if fault.passing:
+            watch.begin_anew()  # A picture may have been under way when the connection broke.
+        elif fault.breaks:
             time.sleep(hold_s)
         if fault.frames:
             watch.until(f"frames during {fault.name}", lambda notes: notes.frames >= fault.frames)
-        codes, during = tuple(sorted(watch.codes)), watch.begin_anew()
+        during = watch.begin_anew()
     finally:
         fault.end(rig)
     ended_s = time.monotonic()
