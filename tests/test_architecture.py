@@ -237,7 +237,7 @@ def test_importing_changes_nothing() -> None:
     run_python(IMPORT_EVERYTHING, *library, given=library_imports())
 
 
-@pytest.mark.parametrize("verb", ["version", "ask", "status", "config", "serve"])
+@pytest.mark.parametrize("verb", ["version", "ask", "watch", "status", "config", "serve"])
 def test_light_verbs_do_not_load_the_heavy_libraries(verb: str) -> None:
     """Asking, and asking for help, start at once: the model's libraries are not imported."""
     code = f"""
