@@ -13,7 +13,7 @@ from livevlm.sample import read_sample
 from tests.e2e.browser import Tab, browser
 from tests.e2e.test_daemon import daemon
 
-WIDTH, HEIGHT = 1280, 1010
+WIDTH, HEIGHT = 1280, 996
 SETTINGS = ("memory.short_term_frames=8", "memory.budget_tokens=512", "ingest.fps=1")
 QUESTIONS = ("what do you see?", "what color was the star?")
 # The recording was seen to its end, the live stream for a while, and the page knows it.

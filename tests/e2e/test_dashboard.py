@@ -283,6 +283,13 @@ def test_every_control_has_a_name_and_shows_its_focus(tab: Tab, watching: Watchi
     }
     assert {role for role, _ in found} >= {"button", "textbox", "combobox", "radio", "slider"}
     assert all(name for _, name in found), found
+    # What a browser takes for a name where there is none, such as a placeholder, goes away with the first letter.
+    assert (
+        tab.value(
+            "[...document.querySelectorAll('input, textarea, select')].filter((e) => !e.labels.length && !e.ariaLabel).length"
+        )
+        == 0
+    )
     order = []
     for _ in range(12):
         tab.press("Tab")
