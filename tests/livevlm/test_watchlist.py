@@ -77,7 +77,7 @@ def test_a_stream_s_life_while_the_daemon_runs() -> None:
         paused = change(daemon, PauseStream(name="yard"))
         assert paused.status is not None
         assert paused.status.state == "paused"
-        wait_for(daemon, lambda s: s["yard"].queue_frames == 0)
+        wait_for(daemon, lambda s: s["yard"].frames_waiting == 0)
         before = {status.name: status for status in daemon.streams()}
         wait_for(daemon, lambda s: s["hall"].frames_encoded > before["hall"].frames_encoded + 5)
         still = {status.name: status for status in daemon.streams()}["yard"]
