@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from av.container import InputContainer
 
 from streams.address import Address
 from streams.bounds import DECODER_OPTIONS
+from streams.claims import MOST_SAMPLES, Claims
 from streams.errors import SourceCorrupt
 from streams.explain import explain
 from streams.source import SourceOptions
@@ -41,7 +43,7 @@ class Tape:
         patience_s: float = math.inf,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.exhausted = False
+        self.exhausted = self._lying = False
         self.name = path  # libav looks at its ending.
         self._cancelled = cancelled
         self._seekable = seekable
@@ -50,6 +52,7 @@ class Tape:
         self._monotonic = monotonic
         self._since, self._since_s = 0, 0.0
         self._file = Path(path).open("rb", buffering=0)
+        self._claims = Claims(os.fstat(self._file.fileno()).st_size or MOST_SAMPLES)
 
     def led_to_packet(self) -> None:
         """Take note of a packet. Not at the end: what is left then comes out as one."""
@@ -58,6 +61,10 @@ class Tape:
 
     def lost(self, shown: str) -> SourceCorrupt:
         """What to raise when it is exhausted."""
+        if self._lying:
+            return SourceCorrupt(
+                f"{shown} claims more samples than it can hold; check that it plays elsewhere"
+            )
         return SourceCorrupt(
             f"{shown}: nothing was found in {self._since / 2**20:.0f} MiB; it is damaged, check that it plays elsewhere"
         )
@@ -70,6 +77,9 @@ class Tape:
             self._since_s = self._monotonic()
         data = self._file.read(size) or b""
         self._since += len(data)
+        if self._claims.excessive(data):
+            self.exhausted = self._lying = True
+            return b""
         if self._since > min(self._limit, BYTES_AT_LEISURE):
             late = self._monotonic() - self._since_s > self._patience_s
             self.exhausted = late or self._since > self._limit
@@ -81,6 +91,7 @@ class Tape:
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Go to a place, as in every file."""
+        self._claims.jumped()
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:

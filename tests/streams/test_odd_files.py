@@ -11,6 +11,7 @@ import pytest
 
 from livevlm.cli import main
 from streams import Sampler, SourceOptions, open_source
+from streams.claims import Claims
 from streams.errors import SourceCorrupt
 from streams.tape import BYTES_AT_LEISURE, Tape
 from tests.streams.odd_files import AT_ONCE, Recipe, encode, joined, turned
@@ -195,6 +196,24 @@ def test_a_tape_ends_at_its_limit_and_goes_on_with_every_packet(tmp_path: Path) 
     assert tape.read(20) == b""
     assert isinstance(tape.lost("clip"), SourceCorrupt)
     tape.close()
+
+
+def test_samples_that_are_claimed_without_bytes_are_counted(tmp_path: Path) -> None:
+    """libav makes room for all that are claimed, 134 million in a file of 3 kB; they are found however the bytes are read."""
+    path = encode(tmp_path / "clip.mp4", Recipe(muxing={"movflags": "frag_keyframe+empty_moov"}))
+    data = bytearray(path.read_bytes())
+    place = data.rindex(b"trun")
+    honest = Claims(len(data))
+    assert not honest.excessive(bytes(data))
+    data[place + 4 : place + 12] = bytes(4) + (2**27).to_bytes(4, "big")
+    for size in (1, 7, 64, len(data)):
+        claims = Claims(len(data))
+        pieces = [bytes(data[at : at + size]) for at in range(0, len(data), size)]
+        assert sum(claims.excessive(piece) for piece in pieces) >= 1
+    path.write_bytes(data)
+    seen = see(str(path))
+    assert (seen.code, seen.probed) == (CORRUPT, CORRUPT)
+    assert "claims more samples" in seen.message
 
 
 def test_a_tape_loses_patience_where_much_leads_to_nothing(tmp_path: Path) -> None:
