@@ -138,7 +138,7 @@ class Daemon:
         self._watchlist.change(change, told)
 
     def watch(self, order: WatchOrder, done: WatchDone) -> None:
-        """As Engine.watch; also raises ConfigError for a webhook whose variables are not set."""
+        """As Engine.watch; also raises SettingError for a webhook whose variables are not set."""
         if isinstance(order, MakeWatch) and order.request.webhook is not None:
             self._courier.check(order.request.webhook)
 

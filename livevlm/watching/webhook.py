@@ -26,7 +26,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError
 from urllib3.util import Retry, Timeout
 
-from livevlm.errors import ConfigError
+from livevlm.errors import SettingError
 from livevlm.watching.watch import Webhook, check_url, host_of
 
 logger = logging.getLogger(__name__)
@@ -57,32 +57,37 @@ class Target:
 
 
 def target_of(webhook: Webhook, environ: Mapping[str, str]) -> Target:
-    """Where to post, and with which key. Raises ConfigError where a variable is not set, or holds nothing that can be used."""
-    url = webhook.url if webhook.url_env is None else _variable(webhook.url_env, environ)
+    """Where to post, and with which key. Raises SettingError where a variable is not set, or holds nothing that can be used."""
+    field = "url" if webhook.url_env is None else "url_env"
+    url = webhook.url if webhook.url_env is None else _variable(field, webhook.url_env, environ)
     assert url is not None
     try:
         check_url(url)
     except ValueError as error:
-        raise ConfigError(f"webhook: {webhook.url_env or 'url'}: {error}") from error
+        raise _wrong(field, f"{webhook.url_env or 'it'}: {error}") from error
     if webhook.secret_env is None:
         return Target(url=url, key=None)
-    secret = _variable(webhook.secret_env, environ)
+    secret = _variable("secret_env", webhook.secret_env, environ)
     if not secret.startswith(PREFIX):
         return Target(url=url, key=secret.encode())
     try:
         return Target(url=url, key=base64.b64decode(secret.removeprefix(PREFIX), validate=True))
     except binascii.Error as error:
-        raise ConfigError(
-            f"webhook: {webhook.secret_env} begins with {PREFIX}, but no base64 follows"
-        ) from error
+        why = f"{webhook.secret_env} begins with {PREFIX}, but no base64 follows"
+        raise _wrong("secret_env", why) from error
 
 
-def _variable(name: str, environ: Mapping[str, str]) -> str:
+def _variable(field: str, name: str, environ: Mapping[str, str]) -> str:
     if not environ.get(name):
-        raise ConfigError(
-            f"webhook: the variable {name} is not set in the daemon's environment; set it and start the daemon again"
+        raise _wrong(
+            field,
+            f"the variable {name} is not set in the daemon's environment; set it and start the daemon again",
         )
     return environ[name]
+
+
+def _wrong(field: str, why: str) -> SettingError:
+    return SettingError(f"webhook.{field}: {why}", param=f"webhook.{field}")
 
 
 def signature(key: bytes, id_: str, timestamp: int, body: bytes) -> str:
@@ -137,14 +142,14 @@ class Courier:
             self._thread.join(CLOSE_S)
 
     def check(self, webhook: Webhook) -> None:
-        """Raises ConfigError where the webhook names a variable that is not set."""
+        """Raises SettingError where the webhook names a variable that is not set, or holds nothing that can be used."""
         target_of(webhook, self._environ)
 
     def post(self, webhook: Webhook, body: bytes) -> None:
         """Have JSON posted; from any thread, and never waits. Where too many wait already, it is dropped, and failed."""
         try:
             target = target_of(webhook, self._environ)
-        except ConfigError as error:
+        except SettingError as error:
             self._give_up(webhook.shown, error.message)
             return
         post = _Post(id=f"msg_{uuid.uuid4().hex}", target=target, body=body, retry=self._retry)
