@@ -142,6 +142,23 @@ def test_the_answer_is_streamed_and_kept_above_the_older_one(tab: Tab, watching:
     clean(tab, watching.host)
 
 
+def test_a_long_answer_is_cancelled_and_can_be_asked_again(tab: Tab) -> None:
+    """By the key, while it is made; what had been said stays, and the focus goes to what can be done next."""
+    with Watching("answer.max_tokens=4096") as watching:
+        watching.show(tab)
+        connected(tab)
+        tabbed_to(tab, "#question")
+        tab.type("tell me everything")
+        tab.press("Enter")
+        tab.wait("document.querySelector('.answer .text').textContent.length > 0")
+        tab.value("document.querySelector('.answer .actions button').focus()")
+        tab.press("Enter")
+        tab.wait("document.querySelector('.answer').dataset.status === 'cancelled'")
+        assert tab.value("document.querySelector('.answer .text').textContent.length") > 0
+        assert tab.value("document.activeElement.textContent") == "Ask again"
+        clean(tab, watching.host)
+
+
 def test_looking_back_shows_an_older_picture(tab: Tab, watching: Watching) -> None:
     """The slider below the timeline goes through what is remembered, and Escape comes back to now."""
     watching.show(tab)
