@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -14,6 +13,7 @@ from livevlm.backbone import Backbone
 from livevlm.reducer import TokenReducer
 from livevlm.tokens import FrameTokens
 from streams import Frame
+from streams.opencv import cv2
 
 JPEG_QUALITY = 80
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from streams.frame import Frame
+from streams.opencv import cv2
 
 # Cells along each side of the grey picture that is compared. Averaging over a cell takes out noise; a thing as large as one
 # fills it.

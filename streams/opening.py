@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import av
@@ -10,7 +11,7 @@ from av.container import InputContainer
 
 from streams.address import Address
 from streams.bounds import DECODER_OPTIONS
-from streams.errors import NoVideo, SourceNotFound
+from streams.errors import ConnectionFailed, NoVideo, SourceNotFound
 from streams.explain import explain
 from streams.patience import is_playlist, patience_s
 from streams.pipe import nothing_came, take_stdin
@@ -29,6 +30,10 @@ def open_container(address: Address, options: SourceOptions) -> InputContainer:
     """The opened container. StreamError where it cannot be opened."""
     if address.kind == "pipe":
         return _open_pipe(address, options)
+    if address.format == "x11grab" and not _can_grab():
+        raise ConnectionFailed(
+            f"{address.shown}: no screen can be grabbed here, for OpenCV was loaded before PyAV; import av first"
+        )
     began = time.monotonic()
     timed = address.kind == "network"
     try:
@@ -43,6 +48,12 @@ def open_container(address: Address, options: SourceOptions) -> InputContainer:
     except (av.FFmpegError, OSError, ValueError) as error:
         took_s = time.monotonic() - began
         raise explain(error, address, options, opening=True, took_s=took_s) from error
+
+
+def _can_grab() -> bool:
+    """Whether OpenCV was not loaded before PyAV; streams.opencv says what happens otherwise."""
+    loaded = list(sys.modules)
+    return "cv2" not in loaded or loaded.index("av") < loaded.index("cv2")
 
 
 def _open_pipe(address: Address, options: SourceOptions) -> InputContainer:

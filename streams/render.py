@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from streams.opencv import cv2
 from streams.scene import COLOURS, DIGITS, SIGNS, Point, Rgb, Scene, Sprite
 
 Image = npt.NDArray[np.uint8]

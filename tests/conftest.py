@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import av  # noqa: F401  before any test loads OpenCV: see streams/opencv.py
 from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")

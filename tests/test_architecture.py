@@ -25,7 +25,7 @@ MAY_IMPORT = {
 # Who may import which library: patterns of modules. A library that is not here may not be imported at all.
 WRAPPED_BY = {
     "av": ["streams.*"],
-    "cv2": ["streams.*", "livevlm.vision", "livevlm.training.*", "livevlm.bench.*"],
+    "cv2": ["streams.opencv"],
     "faiss": ["memory.index", "memory.archive.index", "livevlm.bench.index"],
     "huggingface_hub": ["livevlm.models", "livevlm.models.*"],
     "matplotlib": ["livevlm.bench.*", "livevlm.training.curves"],

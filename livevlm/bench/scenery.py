@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from streams.clip import Clip, encode_clip
+from streams.opencv import cv2
 
 Image = npt.NDArray[np.uint8]
 THINGS = 12

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from streams.lossy import CODECS, through_codec
+from streams.opencv import cv2
 from streams.render import render
 from streams.scene import Scene
 
