@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import pytest
@@ -23,7 +24,13 @@ from streams.source import Decode, SourceOptions
 from tests.streams.pictures import SIZE, many, number_of, numbered, record, until
 
 PATIENT = SourceOptions(open_timeout_s=20, read_timeout_s=20)
-FPS = 50
+FPS = 25
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first stamp of a camera is missing: how long the next one took to come, on a busy machine, is not to matter."""
+    monkeypatch.setattr("streams.container.time", SimpleNamespace(monotonic=lambda: 0.0))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +55,7 @@ class Reading:
         return self.mailbox.take(count)
 
 
-def numbers(clip: Clip, count: int, decode: Decode, fps: float = 5) -> tuple[list[int], int]:
+def numbers(clip: Clip, count: int, decode: Decode, fps: float = 2.5) -> tuple[list[int], int]:
     """What is on the first frames sampled from a camera, and how many of its pictures were skipped."""
     with RtspServer(clip) as server:
         reading = Reading(server.url, fps=fps, decode=decode)
@@ -60,27 +67,27 @@ def numbers(clip: Clip, count: int, decode: Decode, fps: float = 5) -> tuple[lis
 
 def test_a_camera_looks_the_same_for_less(clip: Clip) -> None:
     """Sampled each ten pictures with keyframes each twenty: nine of twenty are never decoded, and the frames are the same."""
-    wanted = [number * 10 % 60 for number in range(12)]
-    thrifty, skipped = numbers(clip, 12, "auto")
+    wanted = [number * 10 % 60 for number in range(8)]
+    thrifty, skipped = numbers(clip, 8, "auto")
     assert thrifty == wanted
-    assert skipped >= 5 * 9
-    assert numbers(clip, 12, "all") == (wanted, 0)
+    assert skipped >= 3 * 9
+    assert numbers(clip, 8, "all") == (wanted, 0)
 
 
 def test_pictures_in_another_order_than_they_are_sent_in() -> None:
     """With B-frames a picture comes out of the decoder late: it is fetched out, not left for the next one to push."""
     clip = encode_clip(many(60), FPS, keyframe_every=20, b_frames=2)
-    wanted, _none = numbers(clip, 12, "all")
-    thrifty, skipped = numbers(clip, 12, "auto")
+    wanted, _none = numbers(clip, 8, "all")
+    thrifty, skipped = numbers(clip, 8, "auto")
     assert thrifty == wanted
     assert skipped > 10
 
 
 def test_keyframes_alone(clip: Clip) -> None:
     """Of twenty pictures one is decoded, also where the decoder would rather wait for those behind it."""
-    assert numbers(clip, 6, "keyframes")[0] == [0, 20, 40] * 2
+    assert numbers(clip, 4, "keyframes", fps=25)[0] == [0, 20, 40, 0]
     late = encode_clip(many(60), FPS, keyframe_every=20, b_frames=2)
-    assert numbers(late, 6, "keyframes")[0] == [0, 20, 40] * 2
+    assert numbers(late, 4, "keyframes", fps=25)[0] == [0, 20, 40, 0]
 
 
 def test_a_damaged_keyframe_is_noticed(clip: Clip) -> None:
@@ -99,9 +106,9 @@ def test_a_damaged_keyframe_is_noticed(clip: Clip) -> None:
 def test_what_is_damaged_and_never_needed_does_no_harm(clip: Clip) -> None:
     """Behind the last picture that is due of a GOP nothing is decoded, whatever it is."""
     with RtspServer(clip, damage=frozenset(range(51, 60))) as server:
-        reading = Reading(server.url, fps=5, decode="auto")
-        frames = reading.frames(12)
-    assert [number_of(frame.image) for frame in frames] == [n * 10 % 60 for n in range(12)]
+        reading = Reading(server.url, fps=2.5, decode="auto")
+        frames = reading.frames(8)
+    assert [number_of(frame.image) for frame in frames] == [n * 10 % 60 for n in range(8)]
     assert reading.reader.status().dropped["corrupt"] == 0
 
 
