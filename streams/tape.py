@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import time
@@ -90,9 +91,12 @@ class Tape:
         return self._seekable and self._file.seekable()
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place, as in every file."""
+        """Go to a place; below 0, as libav wants it, where there is none: damaged files send it before their beginning."""
         self._claims.jumped()
-        return self._file.seek(offset, whence)
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            return -(error.errno or errno.EINVAL)
 
     def tell(self) -> int:
         """The place where it is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Mapping
 from itertools import islice
@@ -214,6 +215,16 @@ def test_samples_that_are_claimed_without_bytes_are_counted(tmp_path: Path) -> N
     seen = see(str(path))
     assert (seen.code, seen.probed) == (CORRUPT, CORRUPT)
     assert "claims more samples" in seen.message
+
+
+def test_a_tape_cannot_be_sent_before_its_beginning(tmp_path: Path) -> None:
+    """Damaged files try; libav wants a number then, for an exception would be printed and come out somewhere else."""
+    (tmp_path / "file").write_bytes(bytes(100))
+    tape = Tape(str(tmp_path / "file"), lambda: False)
+    assert tape.seek(50) == 50
+    assert tape.seek(-5) == -errno.EINVAL
+    assert tape.tell() == 50
+    tape.close()
 
 
 def test_a_tape_loses_patience_where_much_leads_to_nothing(tmp_path: Path) -> None:
