@@ -82,6 +82,19 @@ def test_evaluating_leaves_the_memory_bit_identical() -> None:
     assert memory.state()[0] == facts
 
 
+def test_nothing_is_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watch is about now: the long-term tier and the archive take no part, whatever they hold and cost."""
+    model = ToyBackbone()
+    memory = remembered(model, frames(12, size=(64, 64)), budget_tokens=64, short_term_frames=4)
+    assert memory.tiers.long > 0
+
+    def searched(*_: object) -> None:
+        raise AssertionError("the memory was searched")
+
+    monkeypatch.setattr(memory, "recall", searched)
+    assert 0 < judge_of(model, model.codec.layout(""))(memory, "is there a star?") < 1
+
+
 def test_an_evaluation_is_the_first_token_of_an_answer() -> None:
     """Where all that is remembered is short-term, it is what asking the same would begin with."""
     model = ToyBackbone()
