@@ -10,6 +10,7 @@ from livevlm.layers import nearest
 
 BENCHMARKS = {
     "ingest": "how many frames a second become memory; with --cameras N: real RTSP cameras",
+    "batches": "whether streams that share a batch are taken in faster",
     "answer": "how fast answers come, and how that depends on the length of the stream",
     "recording": "half an hour of known content, replayed from an encoded file and asked about",
     "memory": "what memory costs in bytes, against keeping everything",
