@@ -1,19 +1,29 @@
-"""Probe: what is behind an address, looked at for a few seconds."""
+"""Probe: what is behind an address, looked at for a few seconds.
+
+All of it is seen from here. How long opening takes, how evenly pictures come and how clocks run against each other can be told;
+how old a picture is when it comes only where the camera says what time it was there (streams/arrival.py).
+"""
 
 from __future__ import annotations
 
 import math
+import struct
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from av.packet import Packet
+from av.stream import Stream
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from streams.address import Address, parse_address
-from streams.errors import SourceStalled
+from streams.arrival import ArrivalReport, Moment, arrival_report
+from streams.errors import SourceStalled, StreamError
 from streams.libav import Video
 from streams.open import open_source
+from streams.opening import MICROSECONDS
 from streams.source import SourceOptions, keep_all
 from streams.timeline import LIVE_JUMP_S
 
@@ -38,8 +48,10 @@ class StampReport:
 class ProbeReport:
     """What a source is. `source` is without credentials; None where something could not be told.
 
-    fps_claimed: what the container says; fps_measured: what the stamps say. keyframe_every: the longest run from one keyframe
-    to the next, in pictures. first_picture_s: from beginning to open until the first picture. corrupt: damaged pictures.
+    profile, level: the codec's, as its standard names them. fps_claimed: what the container says; fps_measured: what the stamps
+    say. keyframe_every: the longest run from one keyframe to the next, in pictures. open_s, first_picture_s: from beginning to
+    open until it was open, and until the first picture. corrupt: damaged pictures. arrival: of a live source. broke: why it
+    broke off after pictures had come.
     """
 
     source: str
@@ -57,6 +69,11 @@ class ProbeReport:
     stamps: StampReport
     fps_claimed: float | None = None
     duration_s: float | None = None
+    profile: str | None = None
+    level: str | None = None
+    open_s: float | None = None
+    arrival: ArrivalReport | None = None
+    broke: str | None = None
 
 
 @dataclass(slots=True)
@@ -142,34 +159,77 @@ def probe(url: str, *, seconds: float = 5.0, options: SourceOptions | None = Non
     tally = _Tally(seconds, patience_s=seconds + 2 * options.open_timeout_s)
     own = replace(options, keep=keep_all, on_drop=tally.lose, cancelled=tally.over)
     address = parse_address(url)
-    return (
-        _probe_pattern(url, tally, own)
-        if address.kind == "test"
-        else _probe_video(address, tally, own)
-    )
+    if address.kind in ("test", "folder"):
+        return _probe_pictures(url, address, tally, own)
+    return _probe_video(address, tally, own)
 
 
 def _probe_video(address: Address, tally: _Tally, options: SourceOptions) -> ProbeReport:
     with Video(address, options) as video:
-        for packet in video.packets():
-            for picture in video.decode(packet):
-                tally.see_picture(picture)
+        open_s = time.monotonic() - tally.began_s
+        broke: str | None = None
+        moments: list[Moment] = []
+        try:
+            for packet in video.packets():
+                moments += _moments(packet, options)
+                for picture in video.decode(packet):
+                    tally.see_picture(picture)
+        except StreamError as error:
+            if not tally.stamps:
+                raise
+            broke = error.message
         if not tally.stamps and video.live:
             hint = "check that the camera sends H.264, and keyframes"
             raise SourceStalled(f"{address.shown} sends data, but no picture; {hint}")
         if not tally.stamps:
             raise video.no_picture()
-        codec = video.stream.codec_context.name
-        report = tally.report(address.shown, live=video.live, format=video.format, codec=codec)
-        return replace(report, fps_claimed=video.fps_claimed, duration_s=video.duration_s)
+        codec = video.stream.codec_context
+        return replace(
+            tally.report(address.shown, live=video.live, format=video.format, codec=codec.name),
+            fps_claimed=video.fps_claimed,
+            duration_s=video.duration_s,
+            profile=codec.profile,
+            level=_level(codec),
+            open_s=open_s,
+            arrival=arrival_report(moments) if video.live else None,
+            broke=broke,
+        )
 
 
-def _probe_pattern(url: str, tally: _Tally, options: SourceOptions) -> ProbeReport:
-    """The test pattern is drawn, not decoded: every picture is whole and a keyframe."""
+def _moments(packet: Packet[Stream], options: SourceOptions) -> list[Moment]:
+    """When a packet came, where it has a stamp: at most one."""
+    stamp = packet.pts if packet.dts is None else packet.dts
+    if stamp is None:
+        return []
+    age_s: float | None = None
+    if packet.has_sidedata("prft"):  # Microseconds of UTC at the sender, then flags.
+        (sent_us,) = struct.unpack_from("=q", bytes(packet.get_sidedata("prft")))
+        age_s = options.clock() - sent_us / MICROSECONDS
+    return [Moment(float(stamp * packet.time_base), time.monotonic(), age_s)]
+
+
+def _level(codec: VideoCodecContext) -> str | None:
+    """As the standard writes it: H.264 counts levels in tenths, HEVC in thirtieths."""
+    parts = {"h264": 10, "hevc": 30}.get(codec.name)
+    level = codec.level
+    return f"{level / parts:.1f}" if parts and level is not None and level > 0 else None
+
+
+def _probe_pictures(
+    url: str, address: Address, tally: _Tally, options: SourceOptions
+) -> ProbeReport:
+    """The test pattern is drawn and a folder holds single pictures: every one of them is a keyframe."""
     with open_source(url, name="probe", options=options) as source:
+        open_s = time.monotonic() - tally.began_s
         for frame in source:
             tally.size = frame.image.shape[1], frame.image.shape[0]
             tally.see(frame.pts_s, keyframe=True)
             if tally.over():
                 break
-        return tally.report(url, live=source.live, format="test", codec="none")
+        if not tally.stamps:
+            raise SourceStalled(
+                f"{address.shown}: no picture came; check what should put them there"
+            )
+        codec = "none" if address.kind == "test" else "still pictures"
+        report = tally.report(address.shown, live=source.live, format=address.kind, codec=codec)
+        return replace(report, open_s=open_s)

@@ -292,7 +292,10 @@ class StreamReader:
     def _silent_for(self) -> float:
         """Seconds since the last sign of a picture from an opened live source, else 0."""
         since_s = self._last_sign_s
-        return 0.0 if since_s is None or not self._live else self._options.monotonic() - since_s
+        # A folder has no rate: the next picture in it may come tomorrow.
+        if since_s is None or not self._live or self._address.kind == "folder":
+            return 0.0
+        return self._options.monotonic() - since_s
 
     def _listen(self) -> None:
         """Take note where no picture has come for too long; whoever looks does, for the thread may hang in a read."""

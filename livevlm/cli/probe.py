@@ -8,6 +8,7 @@ from dataclasses import asdict
 from livevlm.cli import fail
 from livevlm.cli.output import print_json
 from livevlm.cli.parsing import add_json, duration, parser_for
+from streams.arrival import ArrivalReport
 from streams.errors import AddressUnsupported, StreamError
 from streams.probe import ProbeReport, probe
 from streams.source import SourceOptions
@@ -42,28 +43,57 @@ def exit_code(error: StreamError) -> int:
 
 
 def healthy(report: ProbeReport) -> bool:
-    """Whether every picture was whole and time runs as it should."""
-    return report.stamps.healthy and not report.corrupt
+    """Whether every picture was whole, time runs as it should, and it did not break off."""
+    return report.stamps.healthy and not report.corrupt and report.broke is None
 
 
 def _print(report: ProbeReport) -> None:
     stamps = report.stamps
     lines = {
         "source": f"{report.source} ({'live' if report.live else 'recording'})",
-        "video": f"{report.codec} in {report.format}, {report.width}x{report.height}, {report.pixel_format}",
+        "video": f"{_codec(report)} in {report.format}, {report.width}x{report.height}, {report.pixel_format}",
         "frame rate": f"{_fps(report.fps_measured)} measured, {_fps(report.fps_claimed)} claimed",
         "keyframes": f"every {report.keyframe_every} pictures"
         if report.keyframe_every
         else "fewer than two seen",
         "duration": "unknown" if report.duration_s is None else f"{report.duration_s:.1f} s",
-        "first picture": f"after {report.first_picture_s:.2f} s",
+        "first picture": f"after {report.first_picture_s:.2f} s, open after {report.open_s or 0:.2f} s",
         "pictures": f"{report.pictures} seen, {report.corrupt} corrupt",
         "time stamps": f"{stamps.missing} missing, {stamps.repeated} repeated, {stamps.backwards} backwards,"
         f" {stamps.jumps} jumps, longest gap {stamps.longest_gap_s:.2f} s",
+        "arrival": _arrival(report.arrival),
+        "picture's age": _age(report),
+        "broke off": report.broke,
         "verdict": "well" if healthy(report) else "not well",
     }
     for name, text in lines.items():
-        print(f"{name + ':':<15}{text}")
+        if text is not None:
+            print(f"{name + ':':<15}{text}")
+
+
+def _codec(report: ProbeReport) -> str:
+    level = report.level and f"level {report.level}"
+    return " ".join(part for part in (report.codec, report.profile, level) if part)
+
+
+def _arrival(arrival: ArrivalReport | None) -> str | None:
+    if arrival is None:
+        return None
+    drift = arrival.drift_s_per_min
+    told = (
+        "too short to tell a drift" if drift is None else f"drift {1000 * drift:+.0f} ms a minute"
+    )
+    return (
+        f"jitter {1000 * arrival.jitter_s:.1f} ms, spread {1000 * arrival.spread_s:.0f} ms, {told}"
+    )
+
+
+def _age(report: ProbeReport) -> str | None:
+    if report.arrival is None:
+        return None
+    if report.arrival.age_s is None:
+        return "unknown: the camera does not tell its time"
+    return f"{1000 * report.arrival.age_s:.0f} ms by the camera's clock"
 
 
 def _fps(fps: float | None) -> str:

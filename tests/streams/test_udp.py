@@ -13,6 +13,7 @@ from livevlm.bench.rtsp import RtspServer
 from streams.clip import encode_clip
 from streams.errors import SourceTimedOut
 from streams.open import open_source
+from streams.probe import probe
 from streams.source import RtspTransport, SourceOptions
 from tests.streams.pictures import many, number_of, record
 
@@ -80,3 +81,12 @@ def test_a_server_of_somebody_elses(gstreamer: str, transport: RtspTransport) ->
         frames = [frame for frame, _ in zip(source, range(30), strict=False)]
     numbers = [number_of(frame.image) for frame in frames]
     assert numbers == [(numbers[0] + place) % 100 for place in range(30)]
+
+
+def test_a_camera_that_tells_its_time(gstreamer: str) -> None:
+    """Its sender reports say how old a picture is; here both clocks are the same."""
+    report = probe(gstreamer, seconds=4, options=options("tcp"))
+    assert report.arrival is not None
+    assert report.arrival.age_s is not None
+    assert abs(report.arrival.age_s) < 20
+    assert report.arrival.drift_s_per_min is not None
