@@ -40,9 +40,9 @@ CURRICULUM: tuple[tuple[float, tuple[int, ...]], ...] = (
 # The last stage: all lengths, all wordings, and more of what only few streams allow to be asked.
 LENGTHS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
 RARE = {
-    **WEIGHTS, "now_sign": 2.0, "now_where": 7.0, "now_count": 3.5, "now_at": 3.0, "now_relation": 8.0,
+    **WEIGHTS, "now_sign": 2.0, "now_where": 9.0, "now_count": 5.0, "now_at": 3.0, "now_relation": 5.0,
     "now_beside": 7.0, "now_moving": 7.0,
-    "past_colour": 3.0, "past_sign": 2.5, "past_did": 3.0, "past_first": 7.0, "past_next": 16.0, "past_when": 6.0,
+    "past_colour": 3.0, "past_sign": 2.5, "past_did": 3.0, "past_first": 9.0, "past_next": 9.0, "past_when": 5.0,
 }  # fmt: skip
 TOKENS = 6144  # of a batch, about
 EXCHANGE_TOKENS = 24  # of a question with its answer, about
