@@ -38,7 +38,9 @@ class IngestConfig(Section):
 class StreamConfig(Section):
     """One source of video. It has either `url` or `url_env`."""
 
-    url: str = setting("", "file, rtsp://, http(s)://, webcam:0, /dev/videoN, screen: or test:")
+    url: str = setting(
+        "", "file, dir:FOLDER, rtsp://, rtmp://, srt://, http(s)://, webcam:0, screen:, - or test:"
+    )
     url_env: str = setting("", "variable that holds the url: keeps passwords out of files")
     fps: float = setting(0.0, "frames a second taken; 0: ingest.fps", ge=0, le=240)
     speed: Positive | Literal["max"] = setting(1.0, 'files only: times real time, or "max"')

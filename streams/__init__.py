@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from streams.redact import redact
 
 if TYPE_CHECKING:
-    from streams.address import is_live
+    from streams.address import is_live, may_end
     from streams.errors import StreamError
     from streams.frame import Frame
     from streams.journal import ReaderStatus
@@ -36,6 +36,7 @@ __all__ = [
     "StreamError",
     "StreamReader",
     "is_live",
+    "may_end",
     "open_source",
     "redact",
 ]
@@ -53,6 +54,7 @@ _HOMES = {
     "StreamError": "errors",
     "StreamReader": "reader",
     "is_live": "address",
+    "may_end": "address",
     "open_source": "open",
 }
 

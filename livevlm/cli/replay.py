@@ -20,7 +20,7 @@ from livevlm.messages import Answer
 from livevlm.metrics import Metrics
 from livevlm.replay import Feed, Pace, TimedQuestion, replay, stream_of
 from livevlm.service.wire import posix_seconds
-from streams import Sampler, SourceOptions, StreamError, is_live, open_source, redact
+from streams import Sampler, SourceOptions, StreamError, may_end, open_source, redact
 from streams.errors import AddressUnsupported
 
 UNREACHABLE, PARTIAL = 3, 6
@@ -41,8 +41,8 @@ def main(argv: Sequence[str]) -> int:
     questions = read_questions(args.ask, args.questions, config.answer)
     answered = 0
     try:
-        if is_live(args.video):
-            raise ConfigError(f"{redact(args.video)} is live; replay needs a recording")
+        if not may_end(args.video):
+            raise _live(args.video)
         well = True
         for timed, answer in _replay(args, config, questions):
             _print(timed, answer, args)
@@ -57,7 +57,11 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = parser_for("replay", __doc__ or "")
-    parser.add_argument("video", metavar="VIDEO", help="a file, or test:")
+    parser.add_argument(
+        "video",
+        metavar="VIDEO",
+        help="a file, a folder of images as dir:FOLDER, - (standard input), http(s)://, or test:",
+    )
     add_config(parser)
     parser.add_argument(
         "--ask",
@@ -96,11 +100,17 @@ def _replay(
         size=backbone.frame_size, keep=Sampler(config.ingest.fps).keep, clock=lambda: 0.0
     )
     with open_source(args.video, name="replay", options=options) as source:
+        if source.live and not args.video.lower().startswith(("-", "pipe:")):
+            raise _live(args.video)  # Over HTTP only opening tells.
         feed = Feed(source, start_utc=args.start or 0.0, pace=Pace(speed=args.speed))
         stream = stream_of(feed, redact(args.video))
         engine = build_engine(backbone, config, [stream], Metrics())
         yield from replay(engine, feed, questions)
         engine.close()
+
+
+def _live(url: str) -> ConfigError:
+    return ConfigError(f"{redact(url)} is live; replay needs a recording")
 
 
 def _print(timed: TimedQuestion, answer: Answer, args: argparse.Namespace) -> None:

@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         type=stream_flag,
         metavar="NAME=URL",
-        help="watch this too: a file, rtsp://, http(s)://, webcam:0, screen: or test:; may be repeated",
+        help="watch this too: a file, dir:FOLDER, rtsp://, rtmp://, http(s)://, webcam:0, screen:, - or test:; may be repeated",
     )
     parser.add_argument("--model", metavar="M", help="bundled, a folder, or a Hugging Face name")
     parser.add_argument("--listen", metavar="HOST:PORT", help="default 127.0.0.1:8765")
