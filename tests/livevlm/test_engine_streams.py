@@ -93,13 +93,13 @@ def test_a_chunk_is_never_made_smaller_by_a_batch() -> None:
 
 def test_busy_streams_share_equally_where_a_batch_has_odd_room() -> None:
     """Room for six and chunks of four: nobody is given the small rest each time."""
-    cameras = {name: Camera(400) for name in ("a", "b", "c")}
+    cameras = {name: Camera(400) for name in ("a", "b")}
     made, _ = engine(cameras, batch=6)
     for _ in range(30):
         made.step()
     taken = [len(camera.taken) for camera in cameras.values()]
     assert max(taken) - min(taken) <= 4
-    assert min(taken) >= 36
+    assert min(taken) >= 56
 
 
 def test_a_stream_at_thirty_frames_does_not_starve_one_at_one() -> None:

@@ -240,11 +240,18 @@ def test_a_stream_that_is_added_while_the_daemon_stops_is_not_left_running(
 
         monkeypatch.setattr(daemon._watchlist, "_build", slowly)
         daemon.change(add("yard"), told.append)
-        daemon.change(PauseStream(name="hall"), told.append)
+        all_told = threading.Event()
+
+        def last(result: Changed | LiveVLMError) -> None:
+            told.append(result)
+            all_told.set()
+
+        daemon.change(PauseStream(name="hall"), last)
         assert at_it.wait(GUARD_S)
         stopping = threading.Thread(target=daemon._stop_readers)
         stopping.start()
         stopping.join(GUARD_S)
         go_on.set()
+        assert all_told.wait(GUARD_S), "the engine still runs, and yet nobody is watched any more"
     assert [type(one) for one in told] == [LiveVLMError, LiveVLMError]
     assert not {"stream-yard", "stream-hall", "watchlist"} & threads()
