@@ -8,6 +8,9 @@ from streams.address import Address
 from streams.orders import Orders
 from streams.reading import ReaderOptions
 
+# A knock that fails only after so long was not refused: nobody answered it.
+SILENCE_S = 0.5
+
 
 class Comeback:
     """The delays between one stream's tries, and the knocking in between. Of the stream's own thread."""
@@ -30,8 +33,12 @@ class Comeback:
         return self._options.backoff.longest() if rest else next(self._delays)
 
     def wait(self, delay_s: float) -> None:
-        """Wait so long, or until a source that was out of reach is there again, or a pause or the end comes."""
-        left_s, knock_s = delay_s, self._options.knock_s
+        """Wait so long, or until a source that was out of reach is there again, or a pause or the end comes.
+
+        What accepts and says nothing, or swallows the call, is knocked at for as long as the back-off knows, and not opened:
+        that would hang for `open_timeout_s`, and could outlast the camera's return.
+        """
+        left_s, knock_s, silent = delay_s, self._options.knock_s, False
         while left_s > 0:
             began_s = self._options.monotonic()
             there = self._options.reachable(self._address)
@@ -45,3 +52,6 @@ class Comeback:
             if pause_s > 0 and self._orders.nap(pause_s):
                 return
             left_s -= pause_s
+            if self._gone and took_s >= SILENCE_S and not silent:
+                silent = True
+                left_s += max(0.0, self._options.backoff.longest() - delay_s)
