@@ -21,7 +21,7 @@ MICROSECONDS = 1_000_000
 # By default libav watches for seconds to measure a frame rate: it took 5.8 s to open a camera of 5 fps.
 AT_ONCE = {"analyzeduration": "100000", "fpsprobesize": "0"}
 # A live playlist is joined at its newest segment, for what came before is not now.
-_PLAYLIST = {"live_start_index": "-1"}
+_PLAYLIST = {"live_start_index": "-1", **AT_ONCE}
 # What a playlist from the network may lead to: never to files of this machine.
 _WEB = "http,https,tls,tcp,crypto,data,httpproxy"
 

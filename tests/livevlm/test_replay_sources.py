@@ -9,7 +9,7 @@ import pytest
 
 from livevlm.cli import main
 from streams.opencv import cv2
-from tests.streams.hls import Playlist, serve
+from tests.streams.hls import Playlist, broadcast, serve
 from tests.streams.pictures import numbered
 
 TOY = ("--model", "toy", "--set", "model.threads=1", "--set", "answer.max_tokens=2", "--json")
@@ -26,12 +26,12 @@ def test_a_folder_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 def test_playlists(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Only opening one tells whether it has an end; one that has none is refused as every live source is."""
-    for folder, rolling in (("whole", False), ("live", True)):
+    for folder in ("whole", "live"):
         (tmp_path / folder).mkdir()
-        playlist = Playlist(tmp_path / folder, rolling=rolling)
-        playlist.write(35)
-        playlist.end()
-    with serve(tmp_path) as address:
+    playlist = Playlist(tmp_path / "whole", rolling=False)
+    playlist.write(35)
+    playlist.end()
+    with serve(tmp_path) as address, broadcast(tmp_path / "live"):
         assert main(["replay", f"{address}/whole/cam.m3u8", "--ask", "what?", *TOY]) == 0
         assert json.loads(capsys.readouterr().out)["as_of"]["stream_s"] >= 2.0
         assert main(["replay", f"{address}/live/cam.m3u8?token=hunter2", *TOY]) == 2

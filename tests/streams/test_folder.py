@@ -94,9 +94,10 @@ def test_only_kept_pictures_become_frames(tmp_path: Path) -> None:
 
 def test_corrupt_pictures_are_counted_and_skipped(tmp_path: Path) -> None:
     """A truncated photograph is not remembered with its lower half grey; time stands still for nobody."""
-    whole = encoded(2, ".jpg")
+    noise = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+    whole = cv2.imencode(".jpg", noise)[1].tobytes()
     (tmp_path / "1.png").write_bytes(encoded(1))
-    (tmp_path / "2.jpg").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "2.jpg").write_bytes(whole[: len(whole) * 3 // 4])
     (tmp_path / "3.jpg").write_bytes(b"")
     (tmp_path / "4.jpg").write_text("not a picture")
     (tmp_path / "5.jpg").symlink_to(tmp_path / "nothing.jpg")

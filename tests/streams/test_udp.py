@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from livevlm.bench import broadcast
 from livevlm.bench.rtsp import RtspServer
 from streams.clip import encode_clip
 from streams.errors import SourceTimedOut
@@ -26,14 +27,24 @@ def options(transport: RtspTransport, **seconds: float) -> SourceOptions:
     return SourceOptions(rtsp_transport=transport, **patient)  # type: ignore[arg-type]
 
 
-def test_pictures_come_over_udp() -> None:
+def test_pictures_come_over_udp(monkeypatch: pytest.MonkeyPatch) -> None:
     """In order, with their time; on this machine no datagram is lost."""
+    asked: list[str] = []
+
+    def note(transport: str, *more: object) -> str:
+        asked.append(transport)
+        return as_it_is(transport, *more)
+
+    as_it_is = broadcast._transport
+    monkeypatch.setattr(broadcast, "_transport", note)
     with RtspServer(encode_clip(many(60), 50, keyframe_every=10)) as server:
         with open_source(server.url, name="cam", options=options("udp")) as source:
             frames = [frame for frame, _ in zip(source, range(80), strict=False)]
     numbers = [number_of(frame.image) for frame in frames]
     assert numbers == [(numbers[0] + place) % 60 for place in range(80)]
     assert frames[-1].pts_s - frames[0].pts_s == pytest.approx(79 / 50, abs=0.05)
+    assert len(asked) == 1
+    assert "TCP" not in asked[0]
 
 
 def test_a_camera_that_freezes_over_udp() -> None:
