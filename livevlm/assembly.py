@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
 from livevlm.backbone import Backbone
-from livevlm.config import Config
+from livevlm.config import Config, ServerConfig
 from livevlm.engine import Engine, EngineOptions, EngineStream
 from livevlm.metrics import Metrics
 from livevlm.models import load_backbone
@@ -14,8 +16,11 @@ from livevlm.persistence import StateDir, fingerprint_of
 from livevlm.remembering import MemoryRecipe, prompt_block
 from livevlm.service.options import DEFAULTS, AskOptions
 from livevlm.service.server import ServerOptions
+from livevlm.service.tls import ailment, server_context
 from livevlm.watching.gate import GateOptions
 from livevlm.watching.watches import WatchOptions
+
+logger = logging.getLogger(__name__)
 
 
 def build_backbone(config: Config) -> Backbone:
@@ -77,7 +82,7 @@ def engine_options(config: Config) -> EngineOptions:
 
 
 def server_options(config: Config) -> ServerOptions:
-    """What [server] and [answer] say to the server. ConfigError where the token's file cannot be used."""
+    """What [server] and [answer] say to the server. ConfigError where a file of the token or of TLS cannot be used."""
     server, answer = config.server, config.answer
     own = AskOptions(
         max_tokens=answer.max_tokens, temperature=answer.temperature, top_p=answer.top_p
@@ -86,6 +91,17 @@ def server_options(config: Config) -> ServerOptions:
         max_message_bytes=server.max_message_bytes,
         max_questions_per_client=server.max_questions_per_client,
         token=server.token(),
+        tls=_tls(server),
         allowed_origins=frozenset(server.allowed_origins),
         defaults=own.over(DEFAULTS),
     )
+
+
+def _tls(server: ServerConfig) -> ssl.SSLContext | None:
+    if not server.tls_cert:
+        return None
+    context = server_context(server.tls_cert, server.tls_key)
+    wrong = ailment(context, server.tls_cert)
+    if wrong is not None:
+        logger.warning("server.tls_cert %s: %s", server.tls_cert, wrong)
+    return context

@@ -19,17 +19,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import SplitResult
 
 from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.client import connect as open_websocket
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
-from websockets.typing import Subprotocol
+from websockets.exceptions import ConnectionClosed
 
 from livevlm.changes import Change, Changed
+from livevlm.dial import dial
 from livevlm.errors import LiveVLMError, ServerUnreachable
 from livevlm.messages import Forgotten, Found, MemorySize, StreamStatus, TimeRange
-from livevlm.service.address import is_loopback, realtime_url, shown
+from livevlm.service.address import realtime_url, shown
 from livevlm.service.asking import Reply, error_from, read_progress, response_json
 from livevlm.service.commands import ALL, TOPICS
 from livevlm.service.errands import read_forgotten, read_found, read_sizes
@@ -49,7 +47,6 @@ from livevlm.service.wire import (
 
 __all__ = ["AskOptions", "Client", "Reply", "ServerStatus", "connect", "error_from"]
 
-MAX_EVENT_BYTES = 16 << 20
 PATH = "/v1/realtime"
 
 
@@ -285,16 +282,22 @@ class Client:
 
 @asynccontextmanager
 async def connect(
-    address: str, *, token: str | None = None, stream: str | None = None, timeout_s: float = 10.0
+    address: str,
+    *,
+    token: str | None = None,
+    stream: str | None = None,
+    ca: str | None = None,
+    timeout_s: float = 10.0,
 ) -> AsyncIterator[Client]:
     """A session with the daemon at `address`: "HOST:PORT", or a ws, wss, http or https URL.
 
-    `stream` is the stream that questions are about by default, `timeout_s` how long connecting may take. Raises
-    ServerUnreachable: no daemon there, a wrong token, or something else that listens there.
+    `stream` is the stream that questions are about by default, `timeout_s` how long connecting may take. `ca`: a PEM file of
+    the authorities to trust over TLS; None: the system's. Raises ServerUnreachable: no daemon there, a wrong token, or
+    something else that listens there; and ConfigError for a `ca` that cannot be used.
     """
     url = realtime_url(address, stream)
     where = shown(url)
-    socket = await _open(url, token, timeout_s)
+    socket = await dial(url, token=token, ca=ca, timeout_s=timeout_s)
     try:
         async with asyncio.timeout(timeout_s):
             session = child(read_object(await socket.recv()), "session")
@@ -310,39 +313,6 @@ async def connect(
     finally:
         await socket.close()
         await reader
-
-
-async def _open(url: SplitResult, token: str | None, timeout_s: float) -> ClientConnection:
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    # A proxy from the environment could not reach this machine's own loopback.
-    proxy: Literal[True] | None = None if is_loopback(url.hostname or "") else True
-    try:
-        return await open_websocket(
-            url.geturl(),
-            additional_headers=headers,
-            subprotocols=[Subprotocol(PROTOCOL)],
-            compression=None,
-            max_size=MAX_EVENT_BYTES,
-            open_timeout=timeout_s,
-            ping_timeout=60,
-            close_timeout=2,
-            proxy=proxy,
-        )
-    except InvalidStatus as refused:
-        raise ServerUnreachable(_refusal(shown(url), refused)) from refused
-    except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ServerUnreachable(
-            f"no daemon answers at {shown(url)} ({reason}); start one with `livevlm serve`"
-        ) from error
-
-
-def _refusal(where: str, refused: InvalidStatus) -> str:
-    code = refused.response.status_code
-    if code == 401:
-        return f"the daemon at {where} asks for a token, or for another one (401)"
-    body = bytes(refused.response.body or b"").decode(errors="replace").strip()
-    return f"{where} refused the connection ({code}): {body[:500]}"
 
 
 def lost(address: str, closed: ConnectionClosed) -> ServerUnreachable:

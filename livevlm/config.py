@@ -35,7 +35,11 @@ class ServerConfig(Section):
     token_file: str = setting("", "file with the bearer token clients must show; empty: no token")
     max_message_bytes: int = setting(1_048_576, "longest websocket message taken", ge=1024)
     max_questions_per_client: int = setting(8, "questions one client may have open", ge=1)
-    allow_insecure: bool = setting(False, "listen beyond this machine without a token")
+    tls_cert: str = setting(
+        "", "PEM file of the port's certificate; with tls_key: https:// and wss://"
+    )
+    tls_key: str = setting("", "PEM file of the certificate's key, without a passphrase")
+    allow_insecure: bool = setting(False, "listen beyond this machine without a token or TLS")
     state_dir: str = setting("", "folder in which memories outlive the daemon; empty: none")
     max_streams: int = setting(64, "streams watched at once; clients may add no more", ge=1)
 
@@ -49,9 +53,13 @@ class ServerConfig(Section):
 
     @model_validator(mode="after")
     def _open_only_on_purpose(self) -> ServerConfig:
-        if not (is_loopback(self.host) or self.token_file or self.allow_insecure):
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("set both tls_cert and tls_key, or neither")
+        needed = {"token_file": self.token_file, "tls_cert and tls_key": self.tls_cert}
+        missing = " and ".join(name for name, value in needed.items() if not value)
+        if missing and not (is_loopback(self.host) or self.allow_insecure):
             raise ValueError(
-                f"listen = {self.listen} opens the daemon to the network: set token_file, or allow_insecure = true"
+                f"listen = {self.listen} opens the daemon to the network: set {missing}, or allow_insecure = true"
             )
         return self
 

@@ -194,8 +194,9 @@ class Daemon:
             metrics=self._metrics,
             options=self._server_options,
         )
+        scheme = "ws" if self._server_options.tls is None else "wss"
         async with server:
-            on_ready(f"ws://{self._shown_host()}:{server.port}{PATH}")
+            on_ready(f"{scheme}://{self._shown_host()}:{server.port}{PATH}")
             await stop.wait()
             self._on_death = _nothing
             await asyncio.to_thread(self._stop_readers)

@@ -39,7 +39,7 @@ WRAPPED_BY = {
     "torch": ["memory.*", "livevlm.*"],
     "transformers": ["livevlm.hf", "livevlm.models", "livevlm.models.*", "livevlm.training.*"],
     "urllib3": ["livevlm.watching.webhook"],
-    "websockets": ["livevlm.service.server", "livevlm.client"],
+    "websockets": ["livevlm.service.server", "livevlm.client", "livevlm.dial"],
 }
 
 FORBIDDEN = {

@@ -15,9 +15,9 @@ from livevlm.cli.parsing import (
     duration,
     parser_for,
     time_range,
-    token,
 )
-from livevlm.client import AskOptions, Reply, connect, error_from
+from livevlm.cli.session import session
+from livevlm.client import AskOptions, Reply, error_from
 from livevlm.errors import ConfigError, DeadlineExceeded
 from livevlm.messages import Answer, AnswerChunk, AnswerEvent
 
@@ -56,7 +56,7 @@ async def _ask(args: argparse.Namespace) -> Answer:
     try:
         async with (
             asyncio.timeout(args.timeout + GRACE_S),
-            connect(args.server, token=token(args)) as client,
+            session(args) as client,
         ):
             reply = await client.ask(args.question, stream=args.stream, time=time, options=options)
             return await _print_reply(reply, args)

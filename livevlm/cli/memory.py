@@ -18,9 +18,9 @@ from livevlm.cli.parsing import (
     duration,
     parser_for,
     time_range,
-    token,
 )
-from livevlm.client import Client, connect
+from livevlm.cli.session import session
+from livevlm.client import Client
 from livevlm.errors import ConfigError, DeadlineExceeded
 from livevlm.messages import Forgotten, Found, MemorySize, TimeRange
 from livevlm.service.errands import result_json, size_json
@@ -212,7 +212,7 @@ async def _within(args: argparse.Namespace, ask: Callable[[Client], Awaitable[T]
     try:
         async with (
             asyncio.timeout(args.timeout),
-            connect(args.server, token=token(args)) as client,
+            session(args) as client,
         ):
             return await ask(client)
     except TimeoutError as error:

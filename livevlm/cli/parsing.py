@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from livevlm.configfile import Loaded, load_config
 from livevlm.errors import ConfigError
@@ -47,18 +48,23 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def add_server(parser: argparse.ArgumentParser) -> None:
-    """--server and --token-file."""
+    """--server, --token-file and --ca."""
     parser.add_argument(
         "--server",
         default=os.environ.get("LIVEVLM_SERVER") or DEFAULT_SERVER,
         metavar="ADDRESS",
-        help=f"host:port or ws:// URL of the daemon (also LIVEVLM_SERVER; default {DEFAULT_SERVER})",
+        help=f"host:port, or ws:// or wss:// URL of the daemon (also LIVEVLM_SERVER; default {DEFAULT_SERVER})",
     )
     parser.add_argument(
         "--token-file",
         type=Path,
         metavar="FILE",
         help="file with the daemon's token (also LIVEVLM_TOKEN_FILE, or the token in LIVEVLM_TOKEN)",
+    )
+    parser.add_argument(
+        "--ca",
+        metavar="FILE",
+        help="trust a wss:// daemon by the certificates in this PEM file (also LIVEVLM_CA; default: as the system does)",
     )
 
 
@@ -91,6 +97,15 @@ def token(args: argparse.Namespace) -> str | None:
         return Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the token file {file} cannot be read: {error}") from error
+
+
+def authority(args: argparse.Namespace) -> str | None:
+    """The file of those who are trusted to vouch for the daemon; None: as the system does."""
+    if args.ca and urlsplit(args.server).scheme not in ("wss", "https"):
+        raise ConfigError(
+            f"--ca {args.ca}: only a wss:// daemon shows a certificate; write --server wss://HOST:PORT"
+        )
+    return args.ca or os.environ.get("LIVEVLM_CA") or None
 
 
 def stream_flag(text: str) -> Setting:

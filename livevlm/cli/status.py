@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import time
 from collections.abc import Sequence
 
 from livevlm.cli.output import clock, print_json, print_table, size
-from livevlm.cli.parsing import add_json, add_server, parser_for, token
-from livevlm.client import ServerStatus, connect
+from livevlm.cli.parsing import add_json, add_server, parser_for
+from livevlm.cli.session import session
+from livevlm.client import ServerStatus
 from livevlm.messages import StreamStatus
 from livevlm.service.wire import status_json
 
@@ -26,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("-q", "--quiet", action="store_true", help="tell by the exit code alone")
     add_json(parser)
     args = parser.parse_args(argv)
-    status = asyncio.run(_status(args.server, token(args)))
+    status = asyncio.run(_status(args))
     if args.json:
         _print_json(status)
     elif not args.quiet:
@@ -39,8 +41,8 @@ def well(stream: StreamStatus) -> bool:
     return stream.state not in DOWN and stream.error is None
 
 
-async def _status(server: str, secret: str | None) -> ServerStatus:
-    async with connect(server, token=secret) as client:
+async def _status(args: argparse.Namespace) -> ServerStatus:
+    async with session(args) as client:
         return await client.status()
 
 

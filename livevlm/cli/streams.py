@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from livevlm.changes import AddStream, Change, Changed, PauseStream, RemoveStream, ResumeStream
 from livevlm.cli.output import print_json, print_table
-from livevlm.cli.parsing import add_json, add_server, duration, parser_for, token
-from livevlm.client import Client, connect
+from livevlm.cli.parsing import add_json, add_server, duration, parser_for
+from livevlm.cli.session import session
+from livevlm.client import Client
 from livevlm.configfile import load_config
 from livevlm.errors import ConfigError, DeadlineExceeded
 from livevlm.layers import Setting
@@ -159,7 +160,7 @@ async def _told(args: argparse.Namespace, ask: Callable[[Client], Awaitable[T]])
     """What the daemon says to it; whoever watches waits without end."""
     limit_s = None if getattr(args, "watch", False) else args.timeout
     try:
-        async with asyncio.timeout(limit_s), connect(args.server, token=token(args)) as client:
+        async with asyncio.timeout(limit_s), session(args) as client:
             return await ask(client)
     except TimeoutError as error:
         raise DeadlineExceeded(f"nothing was heard within {args.timeout:g} s") from error

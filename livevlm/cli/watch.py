@@ -17,8 +17,9 @@ import sys
 from collections.abc import Sequence
 
 from livevlm.cli.output import clock, print_json, print_table, time_of_day
-from livevlm.cli.parsing import add_json, add_server, duration, parser_for, token
-from livevlm.client import Client, connect
+from livevlm.cli.parsing import add_json, add_server, duration, parser_for
+from livevlm.cli.session import session
+from livevlm.client import Client
 from livevlm.errors import ConfigError, LiveVLMError
 from livevlm.service.watches import ordered_json, status_json, told_json
 from livevlm.watchclient import delete_watch, list_watches, make_watch, told_by_watches
@@ -138,7 +139,7 @@ async def _watch(request: WatchRequest, command: Sequence[str], args: argparse.N
     loop, me = asyncio.get_running_loop(), asyncio.current_task()
     assert me is not None
     loop.add_signal_handler(signal.SIGTERM, me.cancel)  # as Ctrl-C: the watch is not left behind
-    async with connect(args.server, token=token(args)) as client:
+    async with session(args) as client:
         made = await make_watch(client, request)
         if args.json:
             print_json({"type": "watch.created", **ordered_json(Made(made))[1]})
@@ -210,7 +211,7 @@ def _list(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
 
     async def ask() -> tuple[WatchStatus, ...]:
-        async with connect(args.server, token=token(args)) as client:
+        async with session(args) as client:
             return await list_watches(client)
 
     found = asyncio.run(ask())
@@ -245,7 +246,7 @@ def _delete(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
 
     async def drop() -> None:
-        async with connect(args.server, token=token(args)) as client:
+        async with session(args) as client:
             for watch in args.watch:
                 gone = await delete_watch(client, watch)
                 if args.json:

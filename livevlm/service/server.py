@@ -10,6 +10,7 @@ import asyncio
 import errno
 import functools
 import logging
+import ssl
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -45,18 +46,21 @@ GOING_AWAY, INTERNAL_ERROR, SLOW_CONSUMER = 1001, 1011, 4413
 STOPPING = "the daemon is stopping"
 CANCEL_S = 1.0  # how long cancelled answers may take to say that they have ended
 GRACE_S = 0.5
+HANDSHAKE_S = 5.0  # who connects and says nothing is let go
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
-    """Limits and access. `allowed_origins` are web pages that may connect beside our own, as "https://example.org". `notice_s`
-    is how often the streams are looked at for those who subscribed.
+    """Limits and access. `allowed_origins` are web pages that may connect beside our own, as "https://example.org". `tls`: what
+    the port shows of itself; None: it speaks without TLS. `notice_s` is how often the streams are looked at for those who
+    subscribed.
     """
 
     max_message_bytes: int = 1 << 20
     max_questions_per_client: int = 8
     max_outgoing_bytes: int = 1 << 20
     token: str | None = None
+    tls: ssl.SSLContext | None = None
     allowed_origins: frozenset[str] = frozenset()
     defaults: AskOptions = DEFAULTS
     ping_interval_s: float = 20.0
@@ -114,6 +118,8 @@ class Server:
                 ping_timeout=options.ping_timeout_s,
                 close_timeout=options.close_timeout_s,
                 server_header="livevlm",
+                ssl=options.tls,
+                ssl_handshake_timeout=HANDSHAKE_S if options.tls else None,
             )
         except (OSError, OverflowError) as error:
             raise listen_failed(self._host, self._asked_port, error) from error

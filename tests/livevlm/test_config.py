@@ -256,12 +256,19 @@ def test_listen_is_host_and_port(listen: str, host: str, port: int) -> None:
 
 
 def test_the_network_is_opened_only_on_purpose(tmp_path: Path) -> None:
-    """Listening beyond this machine needs a token, or saying that none is wanted."""
-    with pytest.raises(ValidationError, match="token_file"):
+    """Listening beyond this machine needs a token and TLS, or saying that none is wanted."""
+    tls = {"tls_cert": "cert.pem", "tls_key": "key.pem"}
+    with pytest.raises(ValidationError, match="set token_file and tls_cert and tls_key, or allow"):
         ServerConfig(listen="0.0.0.0:8765")
+    with pytest.raises(ValidationError, match="set token_file, or allow"):
+        ServerConfig(listen="0.0.0.0:8765", **tls)
+    with pytest.raises(ValidationError, match="set tls_cert and tls_key, or allow"):
+        ServerConfig(listen="0.0.0.0:8765", token_file="token")
+    with pytest.raises(ValidationError, match="both tls_cert and tls_key"):
+        ServerConfig(tls_cert="cert.pem")
     assert ServerConfig(listen="0.0.0.0:8765", allow_insecure=True).token() is None
     (tmp_path / "token").write_text("s3cret\n")
-    server = ServerConfig(listen="0.0.0.0:8765", token_file=str(tmp_path / "token"))
+    server = ServerConfig(listen="0.0.0.0:8765", token_file=str(tmp_path / "token"), **tls)
     assert server.token() == "s3cret"
 
 
