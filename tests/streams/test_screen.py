@@ -34,6 +34,9 @@ def display() -> Iterator[str]:
     reading, writing = os.pipe()
     screen = f"{SIZE[0]}x{SIZE[1]}x24"
     command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", screen, "-nolisten", "tcp"]
+    command += [
+        "-noreset"
+    ]  # It would refuse the next one for a moment whenever the last one leaves.
     server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
     os.close(writing)
     try:
