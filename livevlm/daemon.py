@@ -13,8 +13,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
@@ -28,11 +29,14 @@ from livevlm.intake import Intake, build_intake
 from livevlm.messages import Done, Errand, Question, Sink, StreamStatus
 from livevlm.metrics import Metrics
 from livevlm.persistence import StateDir
+from livevlm.reload import Hands, Reloader
 from livevlm.service.address import PATH
 from livevlm.service.listening import check_free
 from livevlm.service.server import Server
+from livevlm.service.tls import load as load_certificate
 from livevlm.service.watches import told_json
 from livevlm.service.wire import encode
+from livevlm.supervisor import Supervisor
 from livevlm.watchconfig import StreamConfig
 from livevlm.watching.orders import MakeWatch, WatchDone, WatchOrder, WatchResult
 from livevlm.watching.watch import WatchEvent
@@ -51,8 +55,17 @@ class Daemon:
     Entering raises ConfigError, ModelNotFound or ListenFailed. A stream that cannot be read stops nothing.
     """
 
-    def __init__(self, config: Config, *, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        environ: Mapping[str, str],
+        reload: Callable[[], Config] | None = None,
+    ) -> None:
+        """reload: the configuration as it is now, for SIGHUP; ConfigError where it cannot be used."""
         self._config = config
+        self._reload = reload
+        self._supervisor = Supervisor(environ)
         self._environ = environ
         self._metrics = Metrics()
         self._wake = threading.Event()
@@ -70,6 +83,7 @@ class Daemon:
         check_free(server.host, server.port)
         backbone = self._load()
         build = functools.partial(self._intake, backbone.frame_size)
+        self._check_stream = build
         intakes = [build(name, stream) for name, stream in self._config.streams.items()]
         streams = [intake.stream for intake in intakes]
         self._state = open_state(backbone, self._config)
@@ -179,6 +193,9 @@ class Daemon:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, _signalled, number, stop)
+        if self._reload is not None:
+            on_hangup = functools.partial(self._hangup, self._reloader(self._reload), stop)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hangup, _at_terminal())
         return await self.serve(stop, on_ready=on_ready)
 
     async def serve(self, stop: asyncio.Event, *, on_ready: Callable[[str], None]) -> int:
@@ -195,13 +212,38 @@ class Daemon:
             options=self._server_options,
         )
         scheme = "ws" if self._server_options.tls is None else "wss"
-        async with server:
+        async with server, _beside(self._supervisor.watch(self.ready)):
+            self._supervisor.ready()
             on_ready(f"{scheme}://{self._shown_host()}:{server.port}{PATH}")
             await stop.wait()
             self._on_death = _nothing
+            self._supervisor.stopping()
             await asyncio.to_thread(self._stop_readers)
             await server.drain(DRAIN_S)
         return 1 if self._worker_died.is_set() else 0
+
+    def _reloader(self, load: Callable[[], Config]) -> Reloader:
+        hands = Hands(
+            watched=lambda: [status.name for status in self.streams()],
+            check=self._check_stream,
+            change=self.change,
+            renew=self._renew,
+        )
+        return Reloader(self._config, load, hands)
+
+    def _hangup(self, reloader: Reloader, stop: asyncio.Event, began_at_terminal: bool) -> None:
+        """SIGHUP: somebody wants the configuration reloaded, or the terminal is gone, and with it who could stop us."""
+        if began_at_terminal and not _at_terminal():
+            _signalled(signal.SIGHUP, stop)
+            return
+        self._supervisor.reloading()
+        ended = asyncio.get_running_loop().run_in_executor(None, reloader.reload)
+        ended.add_done_callback(lambda _: self._supervisor.ready())
+
+    def _renew(self) -> None:
+        server, context = self._config.server, self._server_options.tls
+        if context is not None:
+            load_certificate(context, server.tls_cert, server.tls_key)
 
     def _load(self) -> Backbone:
         name = self._config.model.name
@@ -237,9 +279,15 @@ class Daemon:
         return f"[{host}]" if ":" in host else host
 
 
-def run(config: Config, *, environ: Mapping[str, str], on_ready: Callable[[str], None]) -> int:
-    """Run a daemon until it is told to stop; the exit code."""
-    with Daemon(config, environ=environ) as daemon:
+def run(
+    config: Config,
+    *,
+    environ: Mapping[str, str],
+    on_ready: Callable[[str], None],
+    reload: Callable[[], Config] | None = None,
+) -> int:
+    """Run a daemon until it is told to stop; the exit code. reload: as Daemon's."""
+    with Daemon(config, environ=environ, reload=reload) as daemon:
         code = daemon.run(on_ready=on_ready)
     if (
         daemon.stuck
@@ -247,6 +295,21 @@ def run(config: Config, *, environ: Mapping[str, str], on_ready: Callable[[str],
         logging.shutdown()
         os._exit(code)
     return code
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Work that goes on beside the body and ends with it."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+def _at_terminal() -> bool:
+    """Whether a terminal shows the log; not any more where it was hung up."""
+    return os.isatty(2)
 
 
 def _nothing() -> None:

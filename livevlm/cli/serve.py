@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import os
 import sys
@@ -23,24 +24,36 @@ class RunDaemon(Protocol):
     """As `livevlm.daemon.run`."""
 
     def __call__(
-        self, config: Config, *, environ: Mapping[str, str], on_ready: Callable[[str], None]
+        self,
+        config: Config,
+        *,
+        environ: Mapping[str, str],
+        on_ready: Callable[[str], None],
+        reload: Callable[[], Config],
     ) -> int: ...
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the daemon; returns when it has stopped."""
     args = _parser().parse_args(argv)
+    load = functools.partial(_load, args)
+    config = load()
+    start_logging(args.verbose - args.quiet)
+    logger.info("starting: PyTorch and what else the model needs come first")
+    # Only now the heavy part: a mistake on the command line or in a file is told at once.
+    run = cast(RunDaemon, load_module("livevlm.daemon").run)
+    return run(config, environ=os.environ, on_ready=_say_ready, reload=load)
+
+
+def _load(args: argparse.Namespace) -> Config:
+    """The configuration as the files are now."""
     config = loaded(args, flags=_flags(args)).config
     if not config.streams:
         raise ConfigError(
             "there is no stream to watch: give --stream NAME=URL (as in --stream front=rtsp://camera.local/main),"
             " or -c FILE with a [streams.NAME] table"
         )
-    start_logging(args.verbose - args.quiet)
-    logger.info("starting: PyTorch and what else the model needs come first")
-    # Only now the heavy part: a mistake on the command line or in a file is told at once.
-    run = cast(RunDaemon, load_module("livevlm.daemon").run)
-    return run(config, environ=os.environ, on_ready=_say_ready)
+    return config
 
 
 def _parser() -> argparse.ArgumentParser:

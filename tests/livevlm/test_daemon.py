@@ -22,6 +22,7 @@ from livevlm.daemon import Daemon
 from livevlm.errors import ConfigError, ListenFailed, ModelNotFound, NoFramesYet
 from livevlm.layers import from_flag
 from livevlm.messages import StreamStatus
+from livevlm.reload import Hands, Reloader
 from livevlm.remembering import READERS, RETENTIONS, MemoryRecipe
 from streams import Recording
 
@@ -232,6 +233,32 @@ def test_the_second_signal_forces(monkeypatch: pytest.MonkeyPatch) -> None:
     assert codes == []
     daemon_module._signalled(15, stop)
     assert codes == [143]
+
+
+@pytest.mark.parametrize(
+    ("began", "now", "stops"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_a_terminal_that_is_gone_stops_the_daemon(
+    monkeypatch: pytest.MonkeyPatch, began: bool, now: bool, stops: bool
+) -> None:
+    """SIGHUP reloads, but where the terminal it was started at was closed nobody could stop it any more."""
+    monkeypatch.setattr(daemon_module, "_at_terminal", lambda: now)
+    config = configuration("streams.a.url=test:")
+    reloaded = threading.Event()
+
+    def load() -> Config:
+        reloaded.set()
+        return config
+
+    async def hang_up() -> bool:
+        stop = asyncio.Event()
+        daemon = Daemon(config, environ={}, reload=load)
+        hands = Hands(watched=list, check=lambda *_: None, change=daemon.change, renew=lambda: None)
+        daemon._hangup(Reloader(config, load, hands), stop, began)
+        return stop.is_set()
+
+    assert asyncio.run(hang_up()) is stops  # its end waits for what was begun
+    assert reloaded.is_set() is not stops
 
 
 def test_every_setting_reaches_its_part() -> None:
