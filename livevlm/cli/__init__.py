@@ -30,6 +30,7 @@ VERBS = {
     "bench": "run a benchmark",
     "eval": "ask a model about recordings of known content, and count what is right",
     "config": "show or check a configuration",
+    "doctor": "what of the machine and a configuration is not well, and the way out",
     "version": "versions of this program and of what it runs on",
 }
 
