@@ -29,7 +29,10 @@ def look(config: Config, environ: Mapping[str, str]) -> list[Finding]:
     if not config.streams:
         return [*found, ok("streams", "none in the configuration")]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return [*found, *pool.map(lambda one: stream(*one, environ), config.streams.items())]
+        return [
+            *found,
+            *pool.map(lambda one: stream(one[0], one[1], environ), config.streams.items()),
+        ]
 
 
 def port(server: ServerConfig) -> Finding:
