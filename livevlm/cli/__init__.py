@@ -31,6 +31,7 @@ VERBS = {
     "eval": "ask a model about recordings of known content, and count what is right",
     "config": "show or check a configuration",
     "doctor": "what of the machine and a configuration is not well, and the way out",
+    "completion": "a script that completes verbs and flags in bash, zsh or fish",
     "version": "versions of this program and of what it runs on",
 }
 
@@ -41,7 +42,7 @@ Main = Callable[[Sequence[str]], int]
 
 def overview() -> str:
     """The help of the command as a whole."""
-    verbs = "\n".join(f"  {verb:<10}{text}" for verb, text in VERBS.items())
+    verbs = "\n".join(f"  {verb:<12}{text}" for verb, text in VERBS.items())
     return (
         "usage: livevlm VERB ...\n\nWatches live video, remembers it, and answers questions about any of it.\n\n"
         f"{verbs}\n\n`livevlm VERB --help` tells more of each."

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from livevlm.configfile import Loaded, load_config
@@ -18,14 +19,33 @@ from livevlm.service import timespan
 from livevlm.service.timespan import duration_s
 
 DEFAULT_SERVER = "127.0.0.1:8765"
+# Asks a verb for its parser; no user needs it.
+DESCRIBE = "--describe-parser"
 _STREAM = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
+
+
+class Described(Exception):
+    """Not an error: somebody wanted to see a verb's parser, and here it is."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        super().__init__(parser.prog)
+        self.parser = parser
+
+
+class _Describe(argparse.Action):
+    """A verb's parser is finished only when it reads its words; this hands it over then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        raise Described(parser)
 
 
 def parser_for(verb: str, description: str) -> argparse.ArgumentParser:
     """The parser of a verb; flags are never abbreviated, so that a new one cannot break a script."""
-    return argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog=f"livevlm {verb}", description=description, allow_abbrev=False
     )
+    parser.add_argument(DESCRIBE, action=_Describe, nargs=0, help=argparse.SUPPRESS)
+    return parser
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

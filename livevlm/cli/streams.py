@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from livevlm.changes import AddStream, Change, Changed, PauseStream, RemoveStream, ResumeStream
 from livevlm.cli.output import print_json, print_table
-from livevlm.cli.parsing import add_json, add_server, duration, parser_for
+from livevlm.cli.parsing import DESCRIBE, add_json, add_server, duration, parser_for
 from livevlm.cli.session import session
 from livevlm.client import Client
 from livevlm.configfile import load_config
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 def main(argv: Sequence[str]) -> int:
     """Run `list`, which is the default, `add`, `remove`, `pause` or `resume`."""
-    bare = not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help"))
+    bare = not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help", DESCRIBE))
     args = _parser().parse_args(["list", *argv] if bare else argv)
     run: Callable[[argparse.Namespace], int] = args.run
     return run(args)
