@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trustme
 
 from livevlm import daemon as daemon_module
 from livevlm.assembly import engine_options, server_options
@@ -24,6 +25,7 @@ from livevlm.layers import from_flag
 from livevlm.messages import StreamStatus
 from livevlm.reload import Hands, Reloader
 from livevlm.remembering import READERS, RETENTIONS, MemoryRecipe
+from livevlm.service.tls import ailment
 from streams import Recording
 
 GUARD_S = 60.0
@@ -259,6 +261,27 @@ def test_a_terminal_that_is_gone_stops_the_daemon(
 
     assert asyncio.run(hang_up()) is stops  # its end waits for what was begun
     assert reloaded.is_set() is not stops
+
+
+def test_a_reload_reads_the_certificate_anew(tmp_path: Path) -> None:
+    """A renewed one is in force without a new start; one that cannot be used refuses the reload."""
+    for name in ("first", "second"):
+        made = trustme.CA().issue_cert("127.0.0.1")
+        made.private_key_and_cert_chain_pem.write_to_path(tmp_path / name)
+    pem = tmp_path / "pem"
+    pem.write_bytes((tmp_path / "first").read_bytes())
+    files = (f"server.tls_cert={pem}", f"server.tls_key={pem}")
+    daemon = Daemon(configuration("streams.a.url=test:", *files), environ={})
+    daemon._server_options = server_options(daemon._config)
+    tls = daemon._server_options.tls
+    assert tls is not None
+    pem.write_bytes((tmp_path / "second").read_bytes())
+    daemon._renew()
+    assert ailment(tls, str(tmp_path / "second")) is None
+    assert "clients will refuse it" in str(ailment(tls, str(tmp_path / "first")))
+    pem.write_text("nothing")
+    with pytest.raises(ConfigError, match="tls_cert"):
+        daemon._renew()
 
 
 def test_every_setting_reaches_its_part() -> None:
