@@ -1,4 +1,4 @@
-"""Greeting: whether what has accepted a connection speaks RTSP, asked without credentials and without opening a stream."""
+"""Greeting: whether what has accepted a connection has our stream, asked by RTSP, without credentials, opening nothing."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import socket
 import time
 from urllib.parse import urlsplit
 
-REPLY = b"RTSP/"
+REPLY = b"RTSP/1.0 404"  # as much as is read
+PROTOCOL = b"RTSP/"
+ABSENT = b" 404"
 
 
-def answers_rtsp(sock: socket.socket, url: str, timeout_s: float) -> bool:
-    """Whether anything that is RTSP comes back within the time, a refusal too. OSError where the connection breaks.
+def has_stream(sock: socket.socket, url: str, timeout_s: float) -> bool:
+    """Whether RTSP comes back within the time, a refusal too, but not that there is no such path. OSError where it breaks.
 
-    A camera that starts accepts connections before it answers, and one behind a broken network path seems to accept them.
+    A camera that starts accepts connections before it answers, and one behind a broken network path seems to accept them; and
+    a server that has started may not have the camera's path yet.
     """
     parts = urlsplit(url)
     place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    sock.settimeout(timeout_s)
-    sock.sendall(f"OPTIONS {place} RTSP/1.0\r\nCSeq: 1\r\n\r\n".encode())
+    # Behind a question mark there may be a password; without what stands there the path may be none.
+    method = "OPTIONS" if parts.query else "DESCRIBE"
+    sock.sendall(f"{method} {place} RTSP/1.0\r\nCSeq: 1\r\n\r\n".encode())
     deadline_s, got = time.monotonic() + timeout_s, b""
     while len(got) < len(REPLY):
         left_s = deadline_s - time.monotonic()
@@ -28,4 +32,4 @@ def answers_rtsp(sock: socket.socket, url: str, timeout_s: float) -> bool:
         if not piece:
             return False
         got += piece
-    return got == REPLY
+    return got.startswith(PROTOCOL) and not got.endswith(ABSENT)

@@ -24,10 +24,13 @@ def test_a_port_that_answers_and_one_that_does_not() -> None:
 
 
 def test_a_camera_answers_and_an_open_port_alone_does_not() -> None:
-    """What accepts connections and is silent, or says something else, is no camera that came back."""
+    """What accepts connections and is silent, has no such path, or says something else, is no camera that came back."""
     with RtspServer(encode_clip(many(2), 50), credentials=("u", "p")) as server:
         assert reachable(parse_address(server.url_of(user="u:wrong")))
     assert not reachable(parse_address(server.url))
+    with RtspServer(encode_clip(many(2), 50)) as server:
+        assert reachable(parse_address(server.url))
+        assert not reachable(parse_address(server.url_of("/other")))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/cam"
         assert not reachable(parse_address(url), timeout_s=0.05)
@@ -52,6 +55,19 @@ def test_credentials_are_not_given_to_whoever_answers() -> None:
         assert reachable(
             parse_address(f"rtsp://admin:hunter2@127.0.0.1:{server.getsockname()[1]}/cam")
         )
+        answering.join()
+    assert b"DESCRIBE rtsp://127.0.0.1:" in asked[0]
+    assert b"hunter2" not in asked[0]
+
+
+def test_what_stands_behind_a_question_mark_is_not_told_either() -> None:
+    """Some cameras take the password there. Without it their path may be none: so only whether RTSP is spoken is asked."""
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        answering = threading.Thread(target=answer_once, args=(server, b"RTSP/1.0 200 OK", asked))
+        answering.start()
+        url = f"rtsp://127.0.0.1:{server.getsockname()[1]}/live?password=hunter2"
+        assert reachable(parse_address(url))
         answering.join()
     assert b"OPTIONS rtsp://127.0.0.1:" in asked[0]
     assert b"hunter2" not in asked[0]
