@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streams.errors import NoVideo
+from streams.errors import SourceCorrupt
 from streams.open import open_source
 from streams.probe import probe
 from streams.recording import Recording
@@ -51,7 +51,7 @@ def test_a_recording_without_a_picture_says_so_when_read(tmp_path: Path) -> None
     """Writing nothing is no error, reading nothing is."""
     with Recording(tmp_path / "clip.mp4", SIZE, 10):
         pass
-    with pytest.raises(NoVideo):
+    with pytest.raises(SourceCorrupt, match="nothing that can be read"):
         numbers(tmp_path / "clip.mp4")
 
 
