@@ -147,7 +147,7 @@ def _sized(backbone: Backbone, one: Contender, frames: int) -> Contender:
     tokens = int(everything * one.share)
     short = min(memory.short_term_frames, max(FEWEST_FRAMES, tokens // 2 // frame))
     long = tokens - short * frame
-    if long * memory.retrieval_ratio < memory.page_tokens:
+    if min(long, max(long * memory.retrieval_ratio, memory.retrieval_floor)) < memory.page_tokens:
         raise ConfigError(
             f"{tokens} tokens: beside the newest {short} frames not one page of long-term memory can be read"
         )
