@@ -10,12 +10,10 @@ from dataclasses import replace
 
 from livevlm.backbone import Backbone
 from livevlm.bench.filling import random_frames
+from livevlm.bench.newstream import new_stream
 from livevlm.bench.report import arguments, machine, numbers, report, synchronise
 from livevlm.ingest import StreamIngest, add_together
 from livevlm.models import load_backbone
-from livevlm.reducer import make_reducer
-from livevlm.remembering import MemoryRecipe
-from livevlm.vision import FrameEncoder
 
 FILL = 16  # frames at once while the memories are filled
 
@@ -45,24 +43,10 @@ def main(argv: Sequence[str]) -> int:
 
 def _filled(backbone: Backbone, budget: int) -> StreamIngest:
     """A stream whose memory is full: a young one is cheaper than one that lives."""
-    reducer = make_reducer(backbone.own_grid, tokens=0, similarity=0.0)
-    recipe = MemoryRecipe(budget_tokens=budget)
-    memory = recipe.build(
-        backbone,
-        prompt=backbone.codec.layout("").before_video,
-        frame_tokens=reducer.most,
-        chunk_frames=FILL,
-    )
-    ingest = StreamIngest(
-        backbone,
-        memory,
-        FrameEncoder(backbone, reducer),
-        score_queries=recipe.score_queries,
-        stage=lambda _name, _seconds: None,
-    )
+    ingest = new_stream(backbone, chunk=FILL, budget=budget)
     pictures = random_frames(FILL, backbone.frame_size)
     for turn in itertools.count():
-        if memory.stats().evicted_tokens:
+        if ingest.memory.stats().evicted_tokens:
             return ingest
         ingest.add([replace(one, pts_s=one.pts_s + FILL * turn) for one in pictures])
     raise AssertionError

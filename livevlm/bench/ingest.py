@@ -15,12 +15,9 @@ import torch
 from livevlm.backbone import Backbone
 from livevlm.bench import cameras
 from livevlm.bench.filling import random_frames
+from livevlm.bench.newstream import new_stream
 from livevlm.bench.report import arguments, machine, median_ms, report, synchronise
-from livevlm.ingest import StreamIngest
 from livevlm.models import load_backbone
-from livevlm.reducer import make_reducer
-from livevlm.remembering import MemoryRecipe
-from livevlm.vision import FrameEncoder
 
 
 def main(argv: Sequence[str]) -> int:
@@ -55,17 +52,7 @@ def measure(backbone: Backbone, *, frames: int, chunk: int, budget: int) -> dict
         synchronise(backbone.device)
         spent[name] += seconds
 
-    reducer = make_reducer(backbone.own_grid, tokens=0, similarity=0.0)
-    recipe = MemoryRecipe(budget_tokens=budget)
-    prompt = backbone.codec.layout("").before_video
-    memory = recipe.build(backbone, prompt=prompt, frame_tokens=reducer.most, chunk_frames=chunk)
-    ingest = StreamIngest(
-        backbone,
-        memory,
-        FrameEncoder(backbone, reducer),
-        score_queries=recipe.score_queries,
-        stage=stage,
-    )
+    ingest = new_stream(backbone, chunk=chunk, budget=budget, stage=stage)
     pictures = random_frames(frames, backbone.frame_size)
     # The budget is filled first: a young memory is cheaper than one that lives.
     for start in range(0, len(pictures), chunk):

@@ -20,15 +20,12 @@ from matplotlib.figure import Figure
 
 from livevlm.answer import question_queries
 from livevlm.backbone import Backbone
+from livevlm.bench.newstream import new_stream
 from livevlm.bench.report import arguments, report
-from livevlm.ingest import StreamIngest
 from livevlm.models import load_backbone
-from livevlm.reducer import make_reducer
-from livevlm.remembering import MemoryRecipe
 from livevlm.training.bank import LOOKS, film_scenes
 from livevlm.training.questions import Exchange, Footage, Rng, draw_exchange
 from livevlm.training.reels import ASKABLE, draw_shots
-from livevlm.vision import FrameEncoder
 from memory import Recall, StreamMemory
 from streams import Frame
 from streams.scene import PAIRS
@@ -85,28 +82,14 @@ def watch(backbone: Backbone, rng: Rng, frames: int) -> Watched:
     footage = Footage(
         [views[scene][look] for scene, look in zip(shown, looks, strict=True)], cuts, None
     )
-    reducer = make_reducer(backbone.own_grid, tokens=0, similarity=0.0)
-    recipe = MemoryRecipe()
-    memory = recipe.build(
-        backbone,
-        prompt=backbone.codec.layout("").before_video,
-        frame_tokens=reducer.most,
-        chunk_frames=CHUNK,
-    )
-    ingest = StreamIngest(
-        backbone,
-        memory,
-        FrameEncoder(backbone, reducer),
-        score_queries=recipe.score_queries,
-        stage=lambda _name, _seconds: None,
-    )
+    ingest = new_stream(backbone, chunk=CHUNK)
     whole = [
         Frame("portrait", number, float(number), float(number), picture)
         for number, picture in enumerate(pictures)
     ]
     for start in range(0, frames, CHUNK):
         ingest.add(whole[start : start + CHUNK])
-    return Watched(pictures, footage, memory)
+    return Watched(pictures, footage, ingest.memory)
 
 
 def questions(rng: Rng, footage: Footage, count: int = 4) -> list[Exchange]:

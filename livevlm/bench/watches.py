@@ -17,18 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from livevlm.backbone import Backbone
+from livevlm.bench.newstream import new_stream
 from livevlm.bench.report import arguments, machine, report
 from livevlm.ingest import StreamIngest
 from livevlm.models import load_backbone
-from livevlm.reducer import make_reducer
-from livevlm.remembering import MemoryRecipe
 from livevlm.training.bank import LOOKS, film_scenes
 from livevlm.training.camera import film
 from livevlm.training.pairing import SEEN
 from livevlm.training.questions import a
 from livevlm.training.reels import draw_shots
 from livevlm.training.views import View, view_of
-from livevlm.vision import FrameEncoder
 from livevlm.watching.board import judge_of
 from livevlm.watching.gate import GateOptions
 from livevlm.watching.orders import Listed, ListWatches, MakeWatch
@@ -152,7 +150,7 @@ def measure(
     confirm: int,
 ) -> list[dict[str, Any]]:
     """One row a gate."""
-    ingest = empty(backbone)
+    ingest = new_stream(backbone, chunk=1)
     judge = Remembered(judge_of(backbone, backbone.codec.layout("")))
     posts = [Post(judge, gate, pairs, confirm) for gate in gates]
     for number, picture in enumerate(footage.pictures):
@@ -163,20 +161,6 @@ def measure(
     truths = {question_of(pair): footage.truth(pair) for pair in pairs}
     every = len(footage.pictures) * len(pairs)
     return [post.row(kind, truths, every) for post in posts]
-
-
-def empty(backbone: Backbone) -> StreamIngest:
-    """The write path of a new stream."""
-    recipe, prompt = MemoryRecipe(), backbone.codec.layout("").before_video
-    reducer = make_reducer(backbone.own_grid, tokens=0, similarity=0.0)
-    memory = recipe.build(backbone, prompt=prompt, frame_tokens=reducer.most, chunk_frames=1)
-    return StreamIngest(
-        backbone,
-        memory,
-        FrameEncoder(backbone, reducer),
-        score_queries=recipe.score_queries,
-        stage=lambda *_: None,
-    )
 
 
 def question_of(pair: Pair) -> str:
