@@ -1,7 +1,7 @@
 """What travels between an asker and the engine: a question in, answer events out; an errand in, its result out.
 
-For every question that the engine accepts, its sink receives, in this order: at most one `Recalled`, any number of
-`AnswerChunk`s, and exactly one `Answer`. An errand is what else is asked of memories; for each that is accepted `Done` is
+For every question that the engine accepts, its sink receives, in this order: any number of `Queued`, at most one `Recalled`,
+any number of `AnswerChunk`s, and exactly one `Answer`. An errand is what else is asked of memories; for each that is accepted `Done` is
 called exactly once.
 """
 
@@ -46,7 +46,10 @@ class TimeRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One question about one stream. `temperature` 0 decodes greedily; `seed` makes sampling repeatable."""
+    """One question about one stream. `temperature` 0 decodes greedily; `seed` makes sampling repeatable.
+
+    asker: who asks; questions of different askers take turns.
+    """
 
     id: str
     stream: str
@@ -58,6 +61,7 @@ class Question:
     time: TimeRange | None = None
     max_evidence: int = 8
     deadline_s: float | None = None
+    asker: str = ""
 
     def __post_init__(self) -> None:
         if not self.text.strip():
@@ -120,6 +124,16 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """The question waits: `position` 1 is the next to begin. Sent when it was not begun at once, and when the position changes,
+    which may also be backwards: askers and streams take turns.
+    """
+
+    question_id: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recalled:
     """Sent before the first token: what the answer will be given from."""
 
@@ -153,7 +167,7 @@ class Answer:
     failure: Failure | None = None
 
 
-AnswerEvent = Recalled | AnswerChunk | Answer
+AnswerEvent = Queued | Recalled | AnswerChunk | Answer
 Sink = Callable[[AnswerEvent], None]
 
 

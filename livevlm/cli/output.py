@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from livevlm.messages import TIER_NAMES, AnswerChunk, AnswerEvent, Evidence, Recalled
+from livevlm.messages import TIER_NAMES, AnswerChunk, AnswerEvent, Evidence, Queued, Recalled
 from livevlm.service.wire import as_of_json, evidence_json, failure_json, timings_json
 
 
@@ -55,9 +55,11 @@ def evidence_line(evidence: Evidence, *, day: bool = True) -> str:
 
 
 def event_json(event: AnswerEvent) -> dict[str, object]:
-    """One event as a line of --json: `evidence`, then `delta`s, then the `answer`."""
+    """One event as a line of --json: `queued` where it waits, `evidence`, then `delta`s, then the `answer`."""
     if isinstance(event, AnswerChunk):
         return {"type": "delta", "text": event.text}
+    if isinstance(event, Queued):
+        return {"type": "queued", "position": event.position}
     spans = [evidence_json(evidence) for evidence in event.evidence]
     seen: dict[str, object] = {"as_of": as_of_json(event.as_of), "evidence": spans}
     if isinstance(event, Recalled):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from livevlm.errors import LiveVLMError
-from livevlm.messages import Answer, AnswerChunk, AnswerEvent, Question, Recalled
+from livevlm.messages import Answer, AnswerChunk, AnswerEvent, Question, Queued, Recalled
 from livevlm.service.options import AskOptions
 from livevlm.service.wire import (
     PROTOCOL,
@@ -78,6 +78,8 @@ class AnswerEvents:
     def take(self, event: AnswerEvent, *, frames_behind: int | None = None) -> list[JsonObject]:
         """The events that tell what the engine said. After an `Answer` there must be no more."""
         match event:
+            case Queued():
+                return []
             case Recalled():
                 return [self._evidence(event)]
             case AnswerChunk():
