@@ -259,6 +259,7 @@ class Session:
             time=command.time,
             options=options,
         )
+        question = replace(question, asker=self._id)
         self._asked[question.id] = AnswerEvents(
             question,
             envelopes=self._envelopes,

@@ -241,7 +241,7 @@ def test_what_is_wrong_is_named_with_the_way_out(
 
 
 def test_wishes_reach_the_engine() -> None:
-    """Everything a client may ask for arrives in the question."""
+    """Everything a client may ask for arrives in the question, and whose it is."""
     desk = Desk("front", "back")
     wishes = {
         "streams": ["back"],
@@ -265,6 +265,7 @@ def test_wishes_reach_the_engine() -> None:
             time=TimeRange(from_s=10, to_s=20.5),
             max_evidence=3,
             deadline_s=1.5,
+            asker="sess_1",
         )
     ]
 
