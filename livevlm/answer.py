@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from livevlm.backbone import Backbone
 from livevlm.chat import ChatLayout
-from livevlm.decoder import AnswerPast, ChunkPast
+from livevlm.decoder import AnswerPast, ChunkPast, SideBySide
 from livevlm.detokenize import Detokenizer
 from livevlm.errors import LiveVLMError, RangeNotInMemory
 from livevlm.messages import (
@@ -107,10 +107,14 @@ class Answering:
         )
         return Recalled(question_id=self.question.id, as_of=as_of, evidence=found)
 
-    @torch.inference_mode()
     def advance(self) -> AnswerChunk | None:
         """One more token; the text that it completes, if any."""
-        assert self._past is not None and self._next is not None and self.over is None
+        (chunk,) = advance_together([self])
+        return chunk
+
+    def choose(self) -> tuple[AnswerChunk | None, int | None]:
+        """The next token's text, if it completes any, and its id, unless the answer is over with it."""
+        assert self._next is not None and self.over is None
         id_ = self._sampler.next(self._next)
         if self._tokens == 0:
             self._answer = replace(
@@ -119,15 +123,13 @@ class Answering:
             )
         if id_ in self._backbone.codec.stop_ids:
             self.over = "completed"
-            return self._give(self._detokenizer.end())
+            return self._give(self._detokenizer.end()), None
         self._tokens += 1
         piece = self._detokenizer.push(id_)
         if self._tokens == self.question.max_tokens:
             self.over = "incomplete"
-            return self._give(piece + self._detokenizer.end())
-        hidden = self._backbone.forward(self._backbone.embed([id_]), self._past)
-        self._next = self._backbone.logits(hidden)[0]
-        return self._give(piece)
+            return self._give(piece + self._detokenizer.end()), None
+        return self._give(piece), id_
 
     def _give(self, text: str) -> AnswerChunk | None:
         if not text:
@@ -156,6 +158,21 @@ class Answering:
             answer_tokens=self._tokens,
             failure=failure,
         )
+
+
+@torch.inference_mode()
+def advance_together(answers: Sequence[Answering]) -> list[AnswerChunk | None]:
+    """One more token of each of several answers, in one walk of their model; the text that each completes, if any."""
+    chosen = [one.choose() for one in answers]
+    going = [(one, id_) for one, (_, id_) in zip(answers, chosen, strict=True) if id_ is not None]
+    if going:
+        backbone = going[0][0]._backbone
+        pasts = [one._past for one, _ in going if one._past is not None]
+        past = pasts[0] if len(pasts) == 1 else SideBySide(pasts, [1] * len(pasts))
+        hidden = backbone.forward(backbone.embed([id_ for _, id_ in going]), past)
+        for (one, _), logits in zip(going, backbone.logits(hidden), strict=True):
+            one._next = logits
+    return [chunk for chunk, _ in chosen]
 
 
 def question_queries(backbone: Backbone, memory: StreamMemory, text: list[int]) -> Tensor:

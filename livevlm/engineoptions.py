@@ -14,7 +14,8 @@ class EngineOptions:
     chunk is always taken whole. tokens_per_frame: 0 is the model's own. similarity: 0 keeps every token.
 
     system_prompt: empty is the model's own. max_waiting: most questions accepted and not yet
-    answered. max_active: most answers decoded in turn; each holds a working copy of what it recalled.
+    answered. max_active: most answers decoded together; each holds a working copy of what it recalled. most_begun: most
+    questions begun in a step.
     """
 
     chunk_frames: int = 4
@@ -24,5 +25,6 @@ class EngineOptions:
     system_prompt: str = ""
     max_waiting: int = 64
     max_active: int = 8
+    most_begun: int = 4
     memory: MemoryRecipe = field(default_factory=MemoryRecipe)
     watches: WatchOptions = field(default_factory=WatchOptions)
