@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from livevlm.backbone import Backbone
-from livevlm.chat import ChatLayout
+from livevlm.chat import ChatLayout, fitting
 from livevlm.decoder import AnswerPast, ChunkPast, SideBySide
 from livevlm.detokenize import Detokenizer
 from livevlm.errors import LiveVLMError, RangeNotInMemory
@@ -29,6 +29,9 @@ from livevlm.messages import (
 from livevlm.pictures import pictured
 from livevlm.sampling import TokenSampler
 from memory import StreamMemory, TimeSpan, attended, evidence
+
+# Positions kept free for an answer when earlier turns are read; an answer may be longer.
+ANSWER_ROOM = 128
 
 
 class Answering:
@@ -79,7 +82,7 @@ class Answering:
         recall = memory.recall(question_queries(self._backbone, memory, text), span)
         if recall.tiers.video == 0:
             raise RangeNotInMemory(not_remembered(self.question.stream, memory))
-        asking = self._backbone.codec.encode(self._layout.ask(self.question.text))
+        asking = self._asking(len(recall))
         self._past = AnswerPast(recall, memory.rope, len(asking) + self.question.max_tokens)
         recalled = self._clock()
         retrieved(recalled - began)
@@ -106,6 +109,19 @@ class Answering:
             context_tokens=len(recall),
         )
         return Recalled(question_id=self.question.id, as_of=as_of, evidence=found)
+
+    def _asking(self, recalled: int) -> list[int]:
+        """The tokens to be read behind so many recalled ones: the question, and before it what was asked earlier, as far as the
+        model was trained to read so many at once.
+        """
+        encode, question = self._backbone.codec.encode, self.question
+        alone = encode(self._layout.ask(question.text))
+        if not question.earlier:
+            return alone
+        answer = min(question.max_tokens, ANSWER_ROOM)
+        room = self._backbone.max_positions - recalled - len(alone) - answer
+        earlier = fitting(self._layout, question.earlier, lambda text: len(encode(text)), room)
+        return encode(self._layout.ask(question.text, earlier))
 
     def advance(self) -> AnswerChunk | None:
         """One more token; the text that it completes, if any."""

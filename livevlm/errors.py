@@ -17,6 +17,7 @@ LiveVLMError
 ├── RangeNotInMemory     nothing is remembered of that time           exit 6
 ├── NotErased            what was to be forgotten may be on disk     exit 6
 ├── QueueFull            too many questions wait already              exit 7
+├── RateLimited          a client sends or asks too fast              exit 7
 └── DeadlineExceeded     the answer took longer than it was given     exit 7
 
 `code` is what the wire protocol says, `exit_code` what a command returns. A message names the thing that is wrong and the way
@@ -161,6 +162,18 @@ class QueueFull(LiveVLMError):
     code = "queue_full"
     kind = "rate_limit_error"
     exit_code = 7
+
+
+class RateLimited(LiveVLMError):
+    """A client sends or asks too fast. `retry_after_s`: seconds until it may go on."""
+
+    code = "rate_limited"
+    kind = "rate_limit_error"
+    exit_code = 7
+
+    def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class DeadlineExceeded(LiveVLMError):

@@ -1,8 +1,8 @@
 """What travels between an asker and the engine: a question in, answer events out; an errand in, its result out.
 
 For every question that the engine accepts, its sink receives, in this order: any number of `Queued`, at most one `Recalled`,
-any number of `AnswerChunk`s, and exactly one `Answer`. An errand is what else is asked of memories; for each that is accepted `Done` is
-called exactly once.
+any number of `AnswerChunk`s, and exactly one `Answer`. An errand is what else is asked of memories; for each that is
+accepted `Done` is called exactly once.
 """
 
 from __future__ import annotations
@@ -45,10 +45,19 @@ class TimeRange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """An earlier question and what was answered; empty where nothing was."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """One question about one stream. `temperature` 0 decodes greedily; `seed` makes sampling repeatable.
 
-    asker: who asks; questions of different askers take turns.
+    asker: who asks; questions of different askers take turns. earlier: what was asked and answered before, oldest first, to be
+    read before the question as far as the model can read so much; memory is searched by `text` alone.
     """
 
     id: str
@@ -62,6 +71,7 @@ class Question:
     max_evidence: int = 8
     deadline_s: float | None = None
     asker: str = ""
+    earlier: tuple[Exchange, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.text.strip():

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, silu
 
-from livevlm.chat import ChatLayout
+from livevlm.chat import Between, ChatLayout
 from livevlm.decoder import Past, walk
 from memory import KVShape, Rope
 
@@ -35,7 +35,7 @@ class ByteCodec:
 
     def layout(self, system_prompt: str) -> ChatLayout:
         """A bare dialogue."""
-        return ChatLayout(f"{system_prompt}\n", "\nQ: ", "\nA: ")
+        return ChatLayout(f"{system_prompt}\n", "\nQ: ", "\nA: ", Between("\nA: ", "\nQ: "))
 
 
 class _Attention(nn.Module):

@@ -15,15 +15,25 @@ from livevlm.changes import Change
 from livevlm.layers import nearest
 from livevlm.messages import TimeRange
 from livevlm.service.fields import Fields, InvalidRequest, shown
+from livevlm.service.items import (
+    MAX_ID,
+    MAX_TEXT,
+    ItemCommand,
+    Message,
+    read_item,
+    read_item_create,
+    read_item_delete,
+    read_item_retrieve,
+)
 from livevlm.service.options import AskOptions
+from livevlm.service.resumption import Resume, read_session_resume
 from livevlm.service.streams import read_add, read_pause, read_remove, read_resume
 from livevlm.service.timespan import time_range
 from livevlm.service.watches import WatchCommand, WatchList, read_create, read_delete
 from livevlm.service.wire import Json, JsonObject
 
-MAX_TEXT = 16_384
 MAX_TOKENS = 4096
-MAX_ID = 512
+MAX_TURNS = 100
 MAX_METADATA = 16
 SEARCHED = 8
 ALL = "all"
@@ -34,27 +44,11 @@ DAY_MS = 86_400_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """One message of a conversation; `id` is the client's, where it gave one."""
-
-    role: str
-    text: str
-    id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionUpdate:
     """New defaults for the session's questions."""
 
     options: AskOptions
     stream: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemCreate:
-    """One more message in the session's conversation."""
-
-    message: Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,13 +114,14 @@ class Subscribe:
 MemoryCommand = MemoryStats | MemorySearch | MemoryClear
 Command = (
     SessionUpdate
-    | ItemCreate
+    | ItemCommand
     | ResponseCreate
     | ResponseCancel
     | StreamList
     | Change
     | Subscribe
     | Ping
+    | Resume
     | MemoryCommand
     | WatchCommand
 )
@@ -201,12 +196,6 @@ def _session_update(event: Fields) -> Command:
     return SessionUpdate(options=_options(session, extras), stream=_stream(extras))
 
 
-def _item_create(event: Fields) -> Command:
-    if "item" not in event:
-        raise event.invalid("item", "a message")
-    return ItemCreate(message=_message(event.child("item")))
-
-
 def _response_create(event: Fields) -> Command:
     response = event.child("response")
     conversation = response.text("conversation")
@@ -216,7 +205,7 @@ def _response_create(event: Fields) -> Command:
     extras = response.child("livevlm")
     has_input = "input" in response
     return ResponseCreate(
-        messages=tuple(map(_message, response.children("input"))) if has_input else None,
+        messages=tuple(map(read_item, response.children("input"))) if has_input else None,
         in_conversation=conversation != "none",
         options=_options(response, extras),
         stream=_stream(extras),
@@ -278,7 +267,10 @@ def _subscribe(event: Fields) -> Command:
 
 READERS: dict[str, Callable[[Fields], Command]] = {
     "session.update": _session_update,
-    "conversation.item.create": _item_create,
+    "session.resume": read_session_resume,
+    "conversation.item.create": read_item_create,
+    "conversation.item.retrieve": read_item_retrieve,
+    "conversation.item.delete": read_item_delete,
     "response.create": _response_create,
     "response.cancel": _response_cancel,
     "stream.list": lambda _: StreamList(),
@@ -305,26 +297,6 @@ def _only_text(fields: Fields) -> None:
         raise fields.invalid("tools", "empty; tools are not called here")
 
 
-def _message(item: Fields) -> Message:
-    if item.text("type") not in (None, "message"):
-        raise item.invalid("type", '"message"')
-    role = item.text("role")
-    if role not in ("user", "system", "assistant"):
-        raise item.invalid("role", '"user", "system" or "assistant"')
-    parts = item.children("content")
-    kinds = ("output_text", "text") if role == "assistant" else ("input_text", "text")
-    for part in parts:
-        if part.text("type") not in kinds:
-            raise part.invalid("type", f'"{kinds[0]}"')
-    text = "\n".join(part.text("text") or "" for part in parts)
-    if len(text) > MAX_TEXT:
-        raise InvalidRequest(
-            f"{item.path('content')} has {len(text)} characters, more than the {MAX_TEXT} allowed",
-            param=item.path("content"),
-        )
-    return Message(role=role, text=text, id=item.text("id", limit=MAX_ID))
-
-
 def _options(fields: Fields, extras: Fields) -> AskOptions:
     deadline_ms = extras.number("deadline_ms", 1, DAY_MS)
     return AskOptions(
@@ -334,6 +306,7 @@ def _options(fields: Fields, extras: Fields) -> AskOptions:
         top_p=_top_p(extras),
         seed=extras.integer("seed", 0, 2**63 - 1),
         max_evidence=extras.integer("max_evidence", 0, 1000),
+        history_turns=extras.integer("history_turns", 0, MAX_TURNS),
         deadline_s=None if deadline_ms is None else deadline_ms / 1000,
         metadata=_metadata(fields),
     )

@@ -1,15 +1,25 @@
-"""A session's conversation: a bounded list of messages. It has one turn for now: the newest user message is the question."""
+"""A session's conversation: a bounded list of messages, of which the newest of the user is the question."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from livevlm.service.commands import MAX_TEXT, Message
-from livevlm.service.fields import InvalidRequest
+from livevlm.messages import Exchange
+from livevlm.service.fields import InvalidRequest, shown
+from livevlm.service.items import (
+    MAX_TEXT,
+    ItemCommand,
+    ItemCreate,
+    ItemDelete,
+    ItemRetrieve,
+    Message,
+    item_json,
+)
 from livevlm.service.wire import JsonObject
 
 MAX_ITEMS = 100
+ROOT = "root"
 
 
 class Conversation:
@@ -17,21 +27,67 @@ class Conversation:
 
     def __init__(self, conversation_id: str) -> None:
         self.id = conversation_id
-        self._messages: deque[Message] = deque(maxlen=MAX_ITEMS)
-
-    def __contains__(self, item_id: str | None) -> bool:
-        return any(message.id == item_id for message in self._messages)
+        self._messages: list[Message] = []
 
     @property
     def messages(self) -> tuple[Message, ...]:
         """What is remembered, oldest first."""
         return tuple(self._messages)
 
-    def add(self, message: Message) -> str | None:
-        """Add a message, and return the id of the one before it."""
-        before = self._messages[-1].id if self._messages else None
-        self._messages.append(message)
+    def add(self, message: Message, after: str | None = None) -> str | None:
+        """Add a message: at the end, behind another, or ("root") before all; the id of the one before it, None where none is.
+
+        Raises InvalidRequest where the message's id is in use, or there is none of the id `after`.
+        """
+        if any(known.id == message.id for known in self._messages):
+            raise InvalidRequest(
+                "this item.id is in use already; leave it out to be given one", param="item.id"
+            )
+        place = len(self._messages)
+        if after is not None:
+            place = 0 if after == ROOT else self._place(after, "previous_item_id") + 1
+        before = self._messages[place - 1].id if place else None
+        self._messages.insert(place, message)
+        if len(self._messages) > MAX_ITEMS:
+            del self._messages[1 if place == 0 else 0]
         return before
+
+    def find(self, item_id: str) -> Message:
+        """The message of this id. Raises InvalidRequest (`item_not_found`)."""
+        return self._messages[self._place(item_id, "item_id")]
+
+    def remove(self, item_id: str) -> None:
+        """Forget the message of this id. Raises InvalidRequest (`item_not_found`)."""
+        del self._messages[self._place(item_id, "item_id")]
+
+    def _place(self, item_id: str, param: str) -> int:
+        for place, message in enumerate(self._messages):
+            if message.id == item_id:
+                return place
+        raise InvalidRequest(
+            f"the conversation holds no item {shown(item_id)}; it holds the newest {MAX_ITEMS} that were not deleted",
+            param=param,
+            code="item_not_found",
+            kind="not_found_error",
+        )
+
+
+def obey(
+    command: ItemCommand, conversation: Conversation, new_id: Callable[[str], str]
+) -> list[tuple[str, JsonObject]]:
+    """Do what a client wants with its conversation; the events that tell it, by type and fields. Raises InvalidRequest."""
+    match command:
+        case ItemCreate(message=message, after=after):
+            message = message if message.id else replace(message, id=new_id("item"))
+            before = conversation.add(message, after)
+            told: JsonObject = {"previous_item_id": before, "item": item_json(message)}
+            return [("conversation.item.added", told), ("conversation.item.done", told)]
+        case ItemRetrieve(item_id):
+            item = item_json(conversation.find(item_id))
+            return [("conversation.item.retrieved", {"item": item})]
+        case ItemDelete(item_id):
+            conversation.remove(item_id)
+            return [("conversation.item.deleted", {"item_id": item_id})]
 
 
 def question_text(messages: Sequence[Message], instructions: str | None, *, param: str) -> str:
@@ -52,14 +108,22 @@ def question_text(messages: Sequence[Message], instructions: str | None, *, para
     return text
 
 
-def item_json(message: Message) -> JsonObject:
-    """A message as a conversation item."""
-    kind = "output_text" if message.role == "assistant" else "input_text"
-    return {
-        "id": message.id,
-        "object": "realtime.item",
-        "type": "message",
-        "role": message.role,
-        "status": "completed",
-        "content": [{"type": kind, "text": message.text}],
-    }
+def earlier_exchanges(messages: Sequence[Message], most: int) -> tuple[Exchange, ...]:
+    """What was asked before the newest user message, each with what was answered to it: the newest `most` of them, oldest
+    first, and not more than `MAX_TEXT` characters. A question that has no answer has an empty one.
+    """
+    found: list[Exchange] = []
+    for message in messages:
+        if message.role == "user":
+            found.append(Exchange(question=message.text, answer=""))
+        elif message.role == "assistant" and found:
+            said = [found[-1].answer, message.text]
+            found[-1] = replace(found[-1], answer="\n".join(filter(None, said)))
+    kept: list[Exchange] = []
+    room = MAX_TEXT
+    for exchange in reversed(found[:-1]):
+        room -= len(exchange.question) + len(exchange.answer)
+        if len(kept) == most or room < 0:
+            break
+        kept.insert(0, exchange)
+    return tuple(kept)

@@ -6,11 +6,16 @@ word for stands under `livevlm`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
-from livevlm.errors import LiveVLMError
-from livevlm.messages import Answer, AnswerChunk, AnswerEvent, Question, Queued, Recalled
+from livevlm.changes import Changed
+from livevlm.errors import LiveVLMError, RateLimited
+from livevlm.messages import Answer, AnswerChunk, AnswerEvent, Question, Queued, Recalled, Result
+from livevlm.service.errands import result_json
 from livevlm.service.options import AskOptions
+from livevlm.service.streams import changed_json
+from livevlm.service.watches import ordered_json
 from livevlm.service.wire import (
     PROTOCOL,
     Json,
@@ -21,23 +26,21 @@ from livevlm.service.wire import (
     timings_json,
     utc_text,
 )
+from livevlm.watching.orders import Dropped, Listed, Made, WatchResult
 
 
 class Envelopes:
-    """Makes one session's events: each with its id, its number in the session and its time."""
+    """Makes one session's events: each with its id and its time. The number (`seq`) is given when it is written."""
 
     def __init__(self, *, new_id: Callable[[str], str], clock: Callable[[], float]) -> None:
         self._new_id = new_id
         self._clock = clock
-        self._seq = 0
 
     def make(self, kind: str, **fields: Json) -> JsonObject:
         """The next event. It must be sent before any that is made later."""
-        self._seq += 1
         return {
             "type": kind,
             "event_id": self._new_id("event"),
-            "seq": self._seq,
             "ts": utc_text(self._clock()),
             **fields,
         }
@@ -70,6 +73,11 @@ class AnswerEvents:
         self._text: list[str] = []
         self._open = False
 
+    @property
+    def text(self) -> str | None:
+        """What was said so far; None before the first word."""
+        return "".join(self._text) if self._open else None
+
     def created(self) -> list[JsonObject]:
         """The question was accepted."""
         response = self._response(status="in_progress")
@@ -79,13 +87,16 @@ class AnswerEvents:
         """The events that tell what the engine said. After an `Answer` there must be no more."""
         match event:
             case Queued():
-                return []
+                return [self._queued(event)]
             case Recalled():
                 return [self._evidence(event)]
             case AnswerChunk():
                 return self._delta(event.text)
             case Answer():
                 return self._finish(event, frames_behind)
+
+    def _queued(self, queued: Queued) -> JsonObject:
+        return self._make("response.queued", response_id=self.question.id, position=queued.position)
 
     def _evidence(self, recalled: Recalled) -> JsonObject:
         return self._make(
@@ -237,6 +248,7 @@ def session_json(
         "temperature": options.temperature,
         "top_p": options.top_p,
         "max_evidence": options.max_evidence,
+        "history_turns": options.history_turns,
     }
     return {
         "type": "realtime",
@@ -250,12 +262,25 @@ def session_json(
     }
 
 
+def outcome_json(result: Result | Changed | WatchResult) -> tuple[str, JsonObject]:
+    """The event that tells what came of an errand, a change or an order, by its type and its fields."""
+    match result:
+        case Changed():
+            return changed_json(result)
+        case Made() | Listed() | Dropped():
+            return ordered_json(result)
+    return result_json(result)
+
+
 def error_json(error: LiveVLMError, event_id: str | None) -> JsonObject:
     """An error; `event_id` is the client's own of the event that was wrong."""
-    return {
+    told: JsonObject = {
         "type": error.kind,
         "code": error.code,
         "message": error.message,
         "param": getattr(error, "param", None),
         "event_id": event_id,
     }
+    if isinstance(error, RateLimited):
+        told["retry_after_ms"] = math.ceil(1000 * error.retry_after_s)
+    return told

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
-from livevlm.messages import Question, TimeRange
+from livevlm.messages import Exchange, Question, TimeRange
+from livevlm.service.limits import Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskOptions:
     """Wishes about an answer; None leaves the choice to whoever comes next.
 
-    `instructions` are read before the question. `deadline_s` counts seconds from the question's arrival. `metadata` comes
-    back with the answer.
+    `instructions` are read before the question, and so are the newest `history_turns` of what was asked and answered before.
+    `deadline_s` counts seconds from the question's arrival. `metadata` comes back with the answer.
     """
 
     instructions: str | None = None
@@ -22,6 +23,7 @@ class AskOptions:
     top_p: float | None = None
     seed: int | None = None
     max_evidence: int | None = None
+    history_turns: int | None = None
     deadline_s: float | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
@@ -31,11 +33,32 @@ class AskOptions:
         return replace(base, **{name: value for name, value in given.items() if value is not None})
 
 
-DEFAULTS = AskOptions(max_tokens=128, temperature=0.0, top_p=1.0, seed=0, max_evidence=8)
+DEFAULTS = AskOptions(
+    max_tokens=128, temperature=0.0, top_p=1.0, seed=0, max_evidence=8, history_turns=0
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOptions:
+    """One session's: the defaults of its questions, how many may be open at once, what else its client may do, and the stream
+    that questions are about by default.
+    """
+
+    defaults: AskOptions = DEFAULTS
+    max_questions: int = 8
+    limits: Limits = field(default_factory=Limits)
+    stream: str | None = None
 
 
 def question_from(
-    text: str, *, question_id: str, stream: str, time: TimeRange | None, options: AskOptions
+    text: str,
+    *,
+    question_id: str,
+    stream: str,
+    time: TimeRange | None,
+    options: AskOptions,
+    earlier: tuple[Exchange, ...] = (),
+    asker: str = "",
 ) -> Question:
     """The question that is meant, with `DEFAULTS` where nobody has a wish."""
     wishes = options.over(DEFAULTS)
@@ -52,4 +75,6 @@ def question_from(
         time=time,
         max_evidence=wishes.max_evidence,
         deadline_s=wishes.deadline_s,
+        earlier=earlier,
+        asker=asker,
     )

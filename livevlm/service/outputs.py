@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from livevlm.changes import Change, Changed
 from livevlm.errors import LiveVLMError
 from livevlm.messages import Errand, Question, Result
+from livevlm.service.resumption import Resume
 from livevlm.service.wire import JsonObject
 from livevlm.watching.orders import WatchOrder, WatchResult
 
@@ -49,5 +50,13 @@ class Order:
     order: WatchOrder
 
 
-Output = JsonObject | Submit | Cancel | Run | Alter | Order
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Send what was said so far, then close the connection: the client does not keep to the limits."""
+
+    code: int
+    reason: str
+
+
+Output = JsonObject | Submit | Cancel | Run | Alter | Order | Close | Resume
 Outcome = Result | Changed | WatchResult | LiveVLMError

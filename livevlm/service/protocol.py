@@ -6,6 +6,8 @@
         Run(id, errand)      hand it to the engine, then give `settled` its result, or why there is none
         Alter(id, change)    have it made, then give `settled` what came of it, or why nothing did
         Order(id, order)     the same, of watches
+        Close(code, reason)  close the connection as soon as what was said is sent
+        Resume(token, ...)   have the session of that token go on here (`resumed`), or say why not (`refused_resume`)
         anything else        an event to send
 
 `notice` looks for what subscribers are to be told, `hear` takes what watches tell. What the engine says about questions goes to
@@ -18,27 +20,18 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
-from livevlm.changes import (
-    AddStream,
-    Change,
-    Changed,
-    PauseStream,
-    RemoveStream,
-    ResumeStream,
-)
+from livevlm.changes import AddStream, Change, PauseStream, RemoveStream, ResumeStream
 from livevlm.errors import LiveVLMError, QueueFull, ResponseNotFound
-from livevlm.messages import Answer, AnswerEvent, Question, Result, StreamStatus
+from livevlm.messages import Answer, AnswerEvent, Question, StreamStatus
 from livevlm.service.commands import (
     Command,
-    ItemCreate,
     MemoryClear,
     MemoryCommand,
     MemorySearch,
     MemoryStats,
-    Message,
     Ping,
     ResponseCancel,
     ResponseCreate,
@@ -49,13 +42,27 @@ from livevlm.service.commands import (
     read_command,
     read_message,
 )
-from livevlm.service.conversation import Conversation, item_json, question_text
-from livevlm.service.errands import errand_from, result_json
-from livevlm.service.events import AnswerEvents, Envelopes, error_json, session_json
+from livevlm.service.conversation import (
+    Conversation,
+    earlier_exchanges,
+    obey,
+    question_text,
+)
+from livevlm.service.errands import errand_from
+from livevlm.service.events import (
+    AnswerEvents,
+    Envelopes,
+    error_json,
+    outcome_json,
+    session_json,
+)
 from livevlm.service.fields import InvalidRequest, shown
+from livevlm.service.items import ItemCreate, ItemDelete, ItemRetrieve, Message
+from livevlm.service.limits import Allowance
 from livevlm.service.naming import choose_stream, known_stream
-from livevlm.service.options import DEFAULTS, AskOptions, question_from
-from livevlm.service.outputs import Alter, Cancel, Order, Outcome, Output, Run, Submit
+from livevlm.service.options import AskOptions, SessionOptions, question_from
+from livevlm.service.outputs import Alter, Cancel, Close, Order, Outcome, Output, Run, Submit
+from livevlm.service.resumption import NotResumable, Resume, Ticket
 from livevlm.service.streams import News, changed_json
 from livevlm.service.watches import (
     WatchCommand,
@@ -63,16 +70,16 @@ from livevlm.service.watches import (
     WatchDelete,
     WatchList,
     order_from,
-    ordered_json,
     told_json,
 )
 from livevlm.service.wire import Json, JsonObject, status_json
-from livevlm.watching.orders import Dropped, Listed, Made, WatchResult
+from livevlm.watching.orders import Made
 from livevlm.watching.watch import WatchEvent
 
 __all__ = [
     "Alter",
     "Cancel",
+    "Close",
     "Order",
     "Outcome",
     "Output",
@@ -92,13 +99,7 @@ class View(Protocol):
     def info(self) -> dict[str, str]: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionOptions:
-    """Defaults of the questions, how many may be open at once, and the stream they are about by default."""
-
-    defaults: AskOptions = DEFAULTS
-    max_questions: int = 8
-    stream: str | None = None
+NO_EVENT = ("invalid_json", "unknown_event")
 
 
 def random_id(kind: str) -> str:
@@ -116,10 +117,14 @@ class Session:
         options: SessionOptions,
         new_id: Callable[[str], str] = random_id,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """clock: POSIX seconds, for what events tell. monotonic: seconds, for the limits."""
         self._view = view
         self._limit = options.max_questions
-        self._options = options.defaults
+        self._limits = options.limits
+        self._allowance = Allowance(options.limits, monotonic)
+        self._options = self._within_limits(options.defaults)
         self._stream = options.stream
         self._new_id = new_id
         self._envelopes = Envelopes(new_id=new_id, clock=clock)
@@ -131,6 +136,7 @@ class Session:
         self._topics: tuple[str, ...] = ()
         self._own_watches: set[str] = set()
         self._leaving: str | None = None
+        self._begun = False
 
     @property
     def open_questions(self) -> int:
@@ -142,9 +148,10 @@ class Session:
         """Whether the client is to be told what happens to streams."""
         return self._news is not None
 
-    def opened(self) -> list[Output]:
-        """What a client hears first."""
-        events: list[Output] = [self._make("session.created", session=self._session_json())]
+    def opened(self, ticket: Ticket | None = None) -> list[Output]:
+        """What a client hears first. ticket: what the session may be resumed with."""
+        session = self._session_json() if ticket is None else ticket.told(self._session_json())
+        events: list[Output] = [self._make("session.created", session=session)]
         if self._stream is not None:
             try:
                 known_stream(self._stream, self._stream_names(), param="stream")
@@ -153,14 +160,43 @@ class Session:
         return events
 
     def receive(self, message: str | bytes) -> list[Output]:
-        """One message of the client."""
+        """One message of the client. After a `Close` nothing more is listened to."""
+        if self._allowance.end is not None:
+            return []
         event_id: str | None = None
+        first, self._begun = not self._begun, True
+        too_fast = self._allowance.message()
         try:
             value = read_message(message)
             event_id = event_id_of(value)
-            return self._obey(read_command(value), event_id)
+            if too_fast is not None:
+                raise too_fast
+            command = read_command(value)
+            if isinstance(command, Resume) and not first:
+                raise NotResumable("session.resume must be the first event of a connection")
+            return self._obey(command, event_id)
         except LiveVLMError as error:
-            return [self._error(error, event_id)]
+            if error.code in NO_EVENT:
+                self._allowance.malformed()
+            end = self._allowance.end
+            return [self._error(error, event_id), *([] if end is None else [end])]
+
+    def resumed(self, wish: Resume, ticket: Ticket, *, replayed: int) -> JsonObject:
+        """The client goes on with this session: what it hears before the events that it missed. `seq` is that of the last event
+        that it has seen, once more.
+        """
+        told = self._make(
+            "session.resumed",
+            client_event_id=wish.event_id,
+            session=ticket.told(self._session_json()),
+            last_seq=wish.last_seq,
+            replayed=replayed,
+        )
+        return {**told, "seq": wish.last_seq}
+
+    def refused_resume(self, wish: Resume, error: LiveVLMError) -> list[Output]:
+        """The session that the client wants to go on with cannot be resumed; this one goes on."""
+        return [self._error(error, wish.event_id)]
 
     def accepted(self, question_id: str) -> list[Output]:
         """The engine took the question."""
@@ -179,9 +215,10 @@ class Session:
         if not isinstance(event, Answer):
             return [*asked.take(event)]
         del self._asked[event.question_id]
-        if asked.in_conversation:
-            self._conversation.add(Message(role="assistant", text=event.text, id=asked.item_id))
-        return [*asked.take(event, frames_behind=self._frames_behind(asked.question.stream))]
+        told = asked.take(event, frames_behind=self._frames_behind(asked.question.stream))
+        if asked.in_conversation and asked.text is not None:
+            self._conversation.add(Message(role="assistant", text=asked.text, id=asked.item_id))
+        return [*told]
 
     def settled(self, errand_id: str, result: Outcome) -> list[Output]:
         """What came of an errand, a change or an order."""
@@ -190,7 +227,7 @@ class Session:
             return [self._error(result, event_id)]
         if isinstance(result, Made):
             self._own_watches.add(result.status.watch.id)
-        kind, fields = _telling(result)
+        kind, fields = outcome_json(result)
         return [self._make(kind, client_event_id=event_id, **fields)]
 
     def hear(self, event: WatchEvent) -> list[Output]:
@@ -216,12 +253,15 @@ class Session:
 
     def _obey(self, command: Command, event_id: str | None) -> list[Output]:
         match command:
+            case Resume():
+                return [command]
             case ResponseCreate():
                 return [Submit(self._ask(command, event_id))]
             case ResponseCancel():
                 return self._cancel(command.response_id)
-            case ItemCreate():
-                return self._add(command.message)
+            case ItemCreate() | ItemRetrieve() | ItemDelete():
+                told = obey(command, self._conversation, self._new_id)
+                return [self._make(kind, **fields) for kind, fields in told]
             case SessionUpdate():
                 return self._update(command)
             case StreamList():
@@ -244,7 +284,7 @@ class Session:
     def _ask(self, command: ResponseCreate, event_id: str | None) -> Question:
         self._refuse_if_busy()
         self._refuse_a_second(command)
-        options = command.options.over(self._options)
+        options = self._within_limits(command.options.over(self._options))
         messages, param = command.messages, "response.input"
         if messages is None:
             messages, param = self._conversation.messages, "response"
@@ -252,14 +292,16 @@ class Session:
         stream = choose_stream(
             self._stream if command.stream is None else command.stream, self._stream_names()
         )
+        self._allowance.question()
         question = question_from(
             text,
             question_id=self._new_id("resp"),
             stream=stream,
             time=command.time,
             options=options,
+            earlier=earlier_exchanges(messages, options.history_turns or 0),
+            asker=self._id,
         )
-        question = replace(question, asker=self._id)
         self._asked[question.id] = AnswerEvents(
             question,
             envelopes=self._envelopes,
@@ -273,6 +315,8 @@ class Session:
     def _run(self, command: MemoryCommand, event_id: str | None) -> Run:
         self._refuse_if_busy()
         errand = errand_from(command, self._stream_names(), default=self._stream)
+        if isinstance(command, MemorySearch):
+            self._allowance.question()
         return Run(self._errand_id(event_id), errand)
 
     def _alter(self, change: Change, event_id: str | None) -> Alter:
@@ -328,24 +372,16 @@ class Session:
         asked.cancel_asked = True
         return [Cancel(response_id)]
 
-    def _add(self, message: Message) -> list[Output]:
-        message = message if message.id else replace(message, id=self._new_id("item"))
-        if message.id in self._conversation:
-            raise InvalidRequest(
-                "this item.id is in use already; leave it out to be given one", param="item.id"
-            )
-        before = self._conversation.add(message)
-        item = item_json(message)
-        kinds = ("conversation.item.added", "conversation.item.done")
-        return [self._make(kind, previous_item_id=before, item=item) for kind in kinds]
-
     def _update(self, command: SessionUpdate) -> list[Output]:
         if command.stream is not None:
             self._stream = known_stream(
                 command.stream, self._stream_names(), param="session.livevlm.streams"
             )
-        self._options = command.options.over(self._options)
+        self._options = self._within_limits(command.options.over(self._options))
         return [self._make("session.updated", session=self._session_json())]
+
+    def _within_limits(self, options: AskOptions) -> AskOptions:
+        return replace(options, max_tokens=self._limits.tokens(options.max_tokens))
 
     def _listed(self, event_id: str | None) -> JsonObject:
         return self._make(
@@ -373,13 +409,3 @@ class Session:
 
     def _make(self, kind: str, **fields: Json) -> JsonObject:
         return self._envelopes.make(kind, **fields)
-
-
-def _telling(result: Result | Changed | WatchResult) -> tuple[str, JsonObject]:
-    """The event that tells an outcome, by its type and its fields."""
-    match result:
-        case Changed():
-            return changed_json(result)
-        case Made() | Listed() | Dropped():
-            return ordered_json(result)
-    return result_json(result)
