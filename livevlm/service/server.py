@@ -47,13 +47,16 @@ STOPPING = "the daemon is stopping"
 CANCEL_S = 1.0  # how long cancelled answers may take to say that they have ended
 GRACE_S = 0.5
 HANDSHAKE_S = 5.0  # who connects and says nothing is let go
+# Answers to pings are written past the outbox: more than this of them, unread, is a client that reads too slowly.
+MOST_UNREAD_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
     """Limits and access. `allowed_origins` are web pages that may connect beside our own, as "https://example.org". `tls`: what
     the port shows of itself; None: it speaks without TLS. `notice_s` is how often the streams are looked at for those who
-    subscribed.
+    subscribed, and the clients for those who read nothing. `handshake_s` is how long a request may take to arrive and to be
+    answered.
     """
 
     max_message_bytes: int = 1 << 20
@@ -67,6 +70,7 @@ class ServerOptions:
     ping_timeout_s: float = 60.0
     close_timeout_s: float = 1.5
     notice_s: float = 0.25
+    handshake_s: float = 10.0
 
 
 class Server:
@@ -114,6 +118,7 @@ class Server:
                 select_subprotocol=choose_subprotocol,
                 compression=None,  # events are small, and there is no bomb to defuse
                 max_size=options.max_message_bytes,
+                open_timeout=options.handshake_s,
                 ping_interval=options.ping_interval_s,
                 ping_timeout=options.ping_timeout_s,
                 close_timeout=options.close_timeout_s,
@@ -162,6 +167,15 @@ class Server:
             statuses = self._service.streams() if subscribers else []
             for client in subscribers:
                 client.notice(statuses)
+            self._drop_unread()
+
+    def _drop_unread(self) -> None:
+        """Cut off who sends pings and reads no answers."""
+        most = max(MOST_UNREAD_BYTES, self._options.max_outgoing_bytes)
+        for socket, client in list(self._clients.items()):
+            if socket.transport.get_write_buffer_size() > most and not client.over:
+                client.leave()
+                client.overflow()
 
     def _hear(self, loop: asyncio.AbstractEventLoop, event: WatchEvent) -> None:
         """Called by the service, on its thread: all clients hear it, and tell whom it is for."""
