@@ -14,6 +14,7 @@ from livevlm.metrics import Metrics
 from livevlm.models import load_backbone
 from livevlm.persistence import StateDir, fingerprint_of
 from livevlm.remembering import MemoryRecipe, prompt_block
+from livevlm.service.limits import Limits
 from livevlm.service.options import DEFAULTS, AskOptions
 from livevlm.service.server import ServerOptions
 from livevlm.service.tls import ailment, server_context
@@ -85,11 +86,22 @@ def server_options(config: Config) -> ServerOptions:
     """What [server] and [answer] say to the server. ConfigError where a file of the token or of TLS cannot be used."""
     server, answer = config.server, config.answer
     own = AskOptions(
-        max_tokens=answer.max_tokens, temperature=answer.temperature, top_p=answer.top_p
+        max_tokens=answer.max_tokens,
+        temperature=answer.temperature,
+        top_p=answer.top_p,
+        history_turns=answer.history_turns,
+    )
+    limits = Limits(
+        messages_per_s=server.max_messages_per_s,
+        malformed_per_minute=server.max_malformed_per_minute,
+        questions_per_minute=server.max_questions_per_minute,
+        answer_tokens=server.max_answer_tokens,
+        clients=server.max_clients,
     )
     return ServerOptions(
         max_message_bytes=server.max_message_bytes,
         max_questions_per_client=server.max_questions_per_client,
+        limits=limits,
         token=server.token(),
         tls=_tls(server),
         allowed_origins=frozenset(server.allowed_origins),

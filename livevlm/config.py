@@ -35,6 +35,21 @@ class ServerConfig(Section):
     token_file: str = setting("", "file with the bearer token clients must show; empty: no token")
     max_message_bytes: int = setting(1_048_576, "longest websocket message taken", ge=1024)
     max_questions_per_client: int = setting(8, "questions one client may have open", ge=1)
+    max_questions_per_minute: int = setting(
+        0, "questions one client may ask in a minute; 0: no limit", ge=0
+    )
+    max_messages_per_s: float = setting(
+        50.0,
+        "messages a second taken from one client, and four times as many at once; 0: no limit",
+        ge=0,
+    )
+    max_malformed_per_minute: int = setting(
+        20, "messages that are no events, after which a client is closed; 0: no limit", ge=0
+    )
+    max_answer_tokens: int = setting(
+        4096, "longest answer that a client may ask for, in tokens", ge=1, le=4096
+    )
+    max_clients: int = setting(512, "clients connected at once; 0: no limit", ge=0)
     tls_cert: str = setting(
         "", "PEM file of the port's certificate; with tls_key: https:// and wss://"
     )
@@ -130,9 +145,9 @@ class MemoryConfig(Section):
     retrieval_floor: int = setting(
         256, "long-term tokens that a question may read, however small the budget", ge=0
     )
-    page_choice: Literal["layer", "shared"] = setting(
-        "layer",
-        "whether each layer reads its own best pages, or all of them the same: layer, shared",
+    page_choice: Literal["shared", "layer"] = setting(
+        "shared",
+        "par only: whether all layers read the same pages, or each its own: shared, layer",
     )
     positions: Literal["contiguous", "original", "scaled"] = setting(
         "contiguous", "where a question finds what it recalls: contiguous, original, scaled"
@@ -179,6 +194,9 @@ class AnswerConfig(Section):
     max_tokens: int = setting(128, "longest answer, in tokens", ge=1)
     temperature: float = setting(0.0, "0 always takes the likeliest token", ge=0)
     top_p: float = setting(1.0, "share of probability sampled from", gt=0, le=1)
+    history_turns: int = setting(
+        0, "earlier questions of a conversation that are read with their answers", ge=0, le=100
+    )
     system_prompt: str = setting("", "pinned before each stream; empty: the model's own")
     max_active: int = setting(8, "answers decoded in turn; each holds a copy of its recall", ge=1)
     max_waiting: int = setting(64, "questions that may wait; more are refused", ge=1)

@@ -29,6 +29,9 @@ class Conversation:
         self.id = conversation_id
         self._messages: list[Message] = []
 
+    def __contains__(self, item_id: str | None) -> bool:
+        return any(message.id == item_id for message in self._messages)
+
     @property
     def messages(self) -> tuple[Message, ...]:
         """What is remembered, oldest first."""
@@ -37,12 +40,8 @@ class Conversation:
     def add(self, message: Message, after: str | None = None) -> str | None:
         """Add a message: at the end, behind another, or ("root") before all; the id of the one before it, None where none is.
 
-        Raises InvalidRequest where the message's id is in use, or there is none of the id `after`.
+        Raises InvalidRequest (`item_not_found`) where there is none of the id `after`.
         """
-        if any(known.id == message.id for known in self._messages):
-            raise InvalidRequest(
-                "this item.id is in use already; leave it out to be given one", param="item.id"
-            )
         place = len(self._messages)
         if after is not None:
             place = 0 if after == ROOT else self._place(after, "previous_item_id") + 1
@@ -79,6 +78,10 @@ def obey(
     match command:
         case ItemCreate(message=message, after=after):
             message = message if message.id else replace(message, id=new_id("item"))
+            if message.id in conversation:
+                raise InvalidRequest(
+                    "this item.id is in use already; leave it out to be given one", param="item.id"
+                )
             before = conversation.add(message, after)
             told: JsonObject = {"previous_item_id": before, "item": item_json(message)}
             return [("conversation.item.added", told), ("conversation.item.done", told)]

@@ -14,7 +14,7 @@ import ssl
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
@@ -30,6 +30,7 @@ from livevlm.metrics import Metrics
 from livevlm.service.access import Gate
 from livevlm.service.connection import Connection, Service
 from livevlm.service.frames import PREFIX, frame_page
+from livevlm.service.limits import Limits
 from livevlm.service.options import DEFAULTS, AskOptions
 from livevlm.service.outbox import Outbox
 from livevlm.service.pages import REALTIME, Page, Pages
@@ -61,6 +62,7 @@ class ServerOptions:
 
     max_message_bytes: int = 1 << 20
     max_questions_per_client: int = 8
+    limits: Limits = field(default_factory=Limits)
     max_outgoing_bytes: int = 1 << 20
     token: str | None = None
     tls: ssl.SSLContext | None = None
@@ -249,6 +251,7 @@ class Server:
         options = SessionOptions(
             defaults=self._options.defaults,
             max_questions=self._options.max_questions_per_client,
+            limits=self._options.limits,
             stream=query.get("stream", [None])[-1],
         )
         return Session(self._service, options=options)
