@@ -39,7 +39,14 @@ WRAPPED_BY = {
     "torch": ["memory.*", "livevlm.*"],
     "transformers": ["livevlm.hf", "livevlm.models", "livevlm.models.*", "livevlm.training.*"],
     "urllib3": ["livevlm.watching.webhook"],
-    "websockets": ["livevlm.service.server", "livevlm.client", "livevlm.dial"],
+    "websockets": [
+        "livevlm.service.server",
+        "livevlm.service.link",
+        "livevlm.service.responses",
+        "livevlm.client",
+        "livevlm.dial",
+        "livevlm.bench.loadclients",
+    ],
 }
 
 FORBIDDEN = {

@@ -1,4 +1,4 @@
-"""Connection: one client between its session, the service and its outbox; whose socket it is does not matter here."""
+"""Connection: one client between its session, the service and its outbox; over which socket does not matter here."""
 
 from __future__ import annotations
 
@@ -10,19 +10,11 @@ from typing import Protocol
 from livevlm.changes import Change, Told
 from livevlm.errors import LiveVLMError
 from livevlm.messages import AnswerEvent, Done, Errand, Question, Sink, StreamStatus
-from livevlm.service.outbox import Outbox
-from livevlm.service.protocol import (
-    Alter,
-    Cancel,
-    Order,
-    Outcome,
-    Output,
-    Run,
-    Session,
-    Submit,
-    View,
-)
-from livevlm.service.wire import encode
+from livevlm.service.outbox import Ending, Outbox
+from livevlm.service.outputs import Alter, Cancel, Close, Order, Outcome, Output, Run, Submit
+from livevlm.service.protocol import Session, View
+from livevlm.service.resumption import Resume, Ticket
+from livevlm.service.wire import JsonObject
 from livevlm.watching.orders import WatchDone, WatchOrder
 from livevlm.watching.watch import WatchEvent
 
@@ -44,7 +36,9 @@ class Service(View, Protocol):
 
 
 class Connection:
-    """To be used on one asyncio loop only. `changed` is called when an answer has ended, `overflow` when the outbox is full."""
+    """One session, over whatever sockets its client comes by; for one asyncio loop. `changed` is called when an answer has
+    ended, `overflow` when more waits for the client than may.
+    """
 
     def __init__(
         self,
@@ -59,7 +53,8 @@ class Connection:
         self._service = service
         self._outbox = outbox
         self._changed = changed
-        self.overflow = overflow
+        self._overflow = overflow
+        self._wish: Resume | None = None
         self._loop = asyncio.get_running_loop()
         self.over = False
 
@@ -73,14 +68,50 @@ class Connection:
         """Whether there is something to be noticed for the client."""
         return not self.over and self._session.subscribed
 
-    def open(self) -> None:
-        """Greet the client."""
-        self._perform(self._session.opened())
+    @property
+    def outbox(self) -> Outbox:
+        """What its newest socket is to send."""
+        return self._outbox
 
-    def receive(self, message: str | bytes) -> None:
-        """One message of the client."""
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more is told, not even to a client that comes back."""
+        return self.over or self._outbox.closed
+
+    def open(self, ticket: Ticket | None = None) -> None:
+        """Greet the client. ticket: what it may resume the session with."""
+        self._perform(self._session.opened(ticket))
+
+    def receive(self, message: str | bytes) -> Resume | None:
+        """One message of the client. Where it wants a session resumed, that wish: `refuse` it, or have the other `resume`."""
+        if self.over:
+            return None
+        self._perform(self._session.receive(message))
+        wish, self._wish = self._wish, None
+        return wish
+
+    def refuse(self, wish: Resume, error: LiveVLMError) -> None:
+        """What the client wants resumed cannot be; this session goes on."""
         if not self.over:
-            self._perform(self._session.receive(message))
+            self._perform(self._session.refused_resume(wish, error))
+
+    def check(self, wish: Resume) -> None:
+        """Raises NotResumable where what the client has missed is not kept."""
+        self._outbox.backlog.check(wish.last_seq)
+
+    def resume(self, wish: Resume, ticket: Ticket) -> Outbox:
+        """The client is there again: the outbox of its new socket; the one before gives out no more. Raises NotResumable."""
+        backlog = self._outbox.backlog
+        replayed = backlog.rewind(wish.last_seq)
+        self._outbox.discard()
+        greeting = self._session.resumed(wish, ticket, replayed=replayed)
+        self._outbox = Outbox(backlog, greeting=greeting)
+        return self._outbox
+
+    def lose(self) -> None:
+        """The socket is lost, and the client may come back: what is to be told is kept."""
+        self._outbox.discard()
+        self._outbox.backlog.away = True
 
     def notice(self, statuses: Sequence[StreamStatus]) -> None:
         """The streams are so now: tell the client what it has asked to be told of."""
@@ -100,12 +131,17 @@ class Connection:
         """Cancel what the client has asked; the answers' ends are still told."""
         self._perform(self._session.closed())
 
-    def finish(self) -> None:
-        """Send what is queued, then nothing more."""
+    def finish(self, ending: Ending) -> None:
+        """Send what is queued, then nothing more; the socket is to be closed so."""
+        self._outbox.close(ending)
+
+    def make_way(self) -> None:
+        """Another session goes on over this socket: what was said is still sent, and nothing more."""
+        self.over = True
         self._outbox.close()
 
     def leave(self) -> None:
-        """The client is gone: cancel what it asked and forget what it was to be told."""
+        """The client is gone for good: cancel what it asked and forget what it was to be told."""
         if not self.over:
             self.over = True
             self._outbox.discard()
@@ -125,8 +161,12 @@ class Connection:
                     self._run(errand_id, functools.partial(self._service.change, change))
                 case Order(errand_id, order):
                     self._run(errand_id, functools.partial(self._service.watch, order))
+                case Resume():
+                    self._wish = output
+                case Close(code, reason):
+                    self.finish(Ending(code, reason))
                 case _:
-                    self._send(encode(output))
+                    self._send(output)
 
     def _submit(self, question: Question) -> None:
         try:
@@ -145,10 +185,9 @@ class Connection:
         except LiveVLMError as error:
             self._perform(self._session.settled(errand_id, error))
 
-    def _send(self, text: str) -> None:
-        if not self.over and not self._outbox.put(text):
-            self.leave()
-            self.overflow()
+    def _send(self, event: JsonObject) -> None:
+        if not self.over and not self._outbox.put(event):
+            self._overflow()
 
     def _sink(self, event: AnswerEvent) -> None:
         """Called by the service, on its thread."""

@@ -1,50 +1,61 @@
-"""Outbox: what waits to be sent to one client, bounded in bytes."""
+"""Outbox: one socket's end of a session's backlog. When the session goes on over another socket, it gets another outbox."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from dataclasses import dataclass
+
+from livevlm.service.backlog import Backlog
+from livevlm.service.wire import JsonObject, encode
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a websocket is closed."""
+
+    code: int
+    reason: str
 
 
 class Outbox:
-    """A queue of texts for one asyncio loop. When full, it takes no more: the client reads too slowly to be served."""
+    """For one asyncio loop. `greeting` is given out before what waits in the backlog, and not kept there."""
 
-    def __init__(self, limit_bytes: int) -> None:
-        self._limit = limit_bytes
-        self._texts: deque[str] = deque()
-        self._bytes = 0
-        self._closed = False
+    def __init__(self, backlog: Backlog, *, greeting: JsonObject | None = None) -> None:
+        self.backlog = backlog
+        self.ending: Ending | None = None
+        self._greeting = None if greeting is None else encode(greeting)
+        self.closed = False
+        self._discarded = False
         self._changed = asyncio.Event()
 
-    def put(self, text: str) -> bool:
-        """Queue a text of ASCII; False when it does not fit. Into an empty queue any fits; a closed one drops it."""
-        if self._closed:
+    def put(self, event: JsonObject) -> bool:
+        """Have an event wait; False when more waits than may: the client is too slow to be served. Once closed it drops it."""
+        if self.closed:
             return True
-        if self._texts and self._bytes + len(text) > self._limit:
-            return False
-        self._texts.append(text)
-        self._bytes += len(text)
+        fits = self.backlog.put(event)
         self._changed.set()
-        return True
+        return fits
 
     async def get(self) -> str | None:
-        """The oldest text, or None when the queue is closed and empty."""
-        while not self._texts:
-            if self._closed:
+        """The oldest event as text; None when the outbox was closed and nothing waits, or when it was discarded."""
+        while not self._discarded:
+            text, self._greeting = self._greeting, None
+            text = self.backlog.take() if text is None else text
+            if text is not None:
+                return text
+            if self.closed:
                 return None
             self._changed.clear()
             await self._changed.wait()
-        text = self._texts.popleft()
-        self._bytes -= len(text)
-        return text
+        return None
 
-    def close(self) -> None:
-        """Take no more; what is queued may still be got."""
-        self._closed = True
+    def close(self, ending: Ending | None = None) -> None:
+        """Take no more; what waits may still be got, and then the socket is to be closed so."""
+        self.ending = self.ending or ending
+        self.closed = True
         self._changed.set()
 
     def discard(self) -> None:
-        """Take no more, and forget what is queued."""
-        self._texts.clear()
-        self._bytes = 0
-        self.close()
+        """Give out no more: the socket is lost, or not the session's any longer. What waits stays in the backlog."""
+        self._discarded = True
+        self._changed.set()

@@ -28,13 +28,18 @@ from websockets.typing import Subprotocol
 from livevlm.errors import ListenFailed
 from livevlm.metrics import Metrics
 from livevlm.service.access import Gate
+from livevlm.service.backlog import Backlog
+from livevlm.service.clients import Clients
 from livevlm.service.connection import Connection, Service
 from livevlm.service.frames import PREFIX, frame_page
 from livevlm.service.limits import Limits
+from livevlm.service.link import Link
 from livevlm.service.options import DEFAULTS, AskOptions
-from livevlm.service.outbox import Outbox
+from livevlm.service.outbox import Ending, Outbox
 from livevlm.service.pages import REALTIME, Page, Pages
 from livevlm.service.protocol import Session, SessionOptions
+from livevlm.service.responses import response_of
+from livevlm.service.resumption import Resumption
 from livevlm.service.wire import PROTOCOL
 from livevlm.watching.watch import WatchEvent
 
@@ -43,8 +48,9 @@ __all__ = ["Server", "ServerOptions", "Service"]
 logger = logging.getLogger(__name__)
 
 SUBPROTOCOLS = (Subprotocol(PROTOCOL), Subprotocol("realtime"))
-GOING_AWAY, INTERNAL_ERROR, SLOW_CONSUMER = 1001, 1011, 4413
+INTERNAL_ERROR = 1011
 STOPPING = "the daemon is stopping"
+GOING_AWAY = Ending(1001, STOPPING)
 CANCEL_S = 1.0  # how long cancelled answers may take to say that they have ended
 GRACE_S = 0.5
 HANDSHAKE_S = 5.0  # who connects and says nothing is let go
@@ -57,7 +63,7 @@ class ServerOptions:
     """Limits and access. `allowed_origins` are web pages that may connect beside our own, as "https://example.org". `tls`: what
     the port shows of itself; None: it speaks without TLS. `notice_s` is how often the streams are looked at for those who
     subscribed, and the clients for those who read nothing. `handshake_s` is how long a request may take to arrive and to be
-    answered.
+    answered. `resume_s` is for how long a session waits for a client whose connection was lost, `max_resumable` how many do.
     """
 
     max_message_bytes: int = 1 << 20
@@ -73,6 +79,8 @@ class ServerOptions:
     close_timeout_s: float = 1.5
     notice_s: float = 0.25
     handshake_s: float = 10.0
+    resume_s: float = 60.0
+    max_resumable: int = 64
 
 
 class Server:
@@ -98,9 +106,16 @@ class Server:
             token=self._options.token,
             allowed_origins=self._options.allowed_origins,
         )
-        self._clients: dict[ServerConnection, Connection] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
+        self._clients = Clients(
+            Resumption(
+                for_s=self._options.resume_s,
+                most=self._options.max_resumable,
+                clock=time.monotonic,
+            ),
+            metrics=metrics,
+            changed=self._changed.set,
+        )
         self._listener: WebsocketServer | None = None
 
     @property
@@ -145,10 +160,11 @@ class Server:
     async def drain(self, timeout_s: float) -> None:
         """Take no more questions, give open answers `timeout_s` to end, cancel the rest, and close all sessions (1001)."""
         self._pages.stopping = True
-        for client in list(self._clients.values()):
+        self._clients.end_away()
+        for client in self._clients:
             client.going_away(time_left_s=timeout_s, reason=STOPPING)
         await self._settle(timeout_s)
-        for client in list(self._clients.values()):
+        for client in self._clients:
             client.cancel_all()
         await self._settle(CANCEL_S)
         await self._stop()
@@ -157,7 +173,7 @@ class Server:
         """Wait until no answer is open, but not longer than `timeout_s`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while any(client.waiting for client in self._clients.values()):
+                while self._clients.waiting:
                     self._changed.clear()
                     await self._changed.wait()
 
@@ -165,19 +181,12 @@ class Server:
         """Look for what subscribers are to hear: that a stream has stalled, say, nobody reports."""
         while True:
             await asyncio.sleep(self._options.notice_s)
-            subscribers = [client for client in self._clients.values() if client.subscribed]
+            subscribers = [client for client in self._clients if client.subscribed]
             statuses = self._service.streams() if subscribers else []
             for client in subscribers:
                 client.notice(statuses)
-            self._drop_unread()
-
-    def _drop_unread(self) -> None:
-        """Cut off who sends pings and reads no answers."""
-        most = max(MOST_UNREAD_BYTES, self._options.max_outgoing_bytes)
-        for socket, client in list(self._clients.items()):
-            if socket.transport.get_write_buffer_size() > most and not client.over:
-                client.leave()
-                client.overflow()
+            self._clients.expire()
+            self._clients.drop_unread(max(MOST_UNREAD_BYTES, self._options.max_outgoing_bytes))
 
     def _hear(self, loop: asyncio.AbstractEventLoop, event: WatchEvent) -> None:
         """Called by the service, on its thread: all clients hear it, and tell whom it is for."""
@@ -185,7 +194,7 @@ class Server:
             loop.call_soon_threadsafe(self._spread, event)
 
     def _spread(self, event: WatchEvent) -> None:
-        for client in list(self._clients.values()):
+        for client in self._clients:
             client.hear(event)
 
     async def _stop(self) -> None:
@@ -195,55 +204,66 @@ class Server:
             return
         self._noticing.cancel()
         self._pages.stopping = True
-        for client in self._clients.values():
-            client.finish()  # its writer sends the rest, then closes
+        self._clients.end_away()
+        self._clients.finish(GOING_AWAY)
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.close_timeout_s + GRACE_S):
-                while self._clients:
+                while self._clients.links:
                     self._changed.clear()
                     await self._changed.wait()
-        for socket in list(self._clients):
-            socket.transport.abort()  # it would not go
+        for link in list(self._clients.links):
+            link.abort()  # it would not go
         for task in list(listener.handler_tasks):
             task.cancel()  # it connected and has said nothing yet
-        listener.close(code=GOING_AWAY, reason=STOPPING)
+        listener.close(code=GOING_AWAY.code, reason=STOPPING)
         await listener.wait_closed()
 
     async def _handle(self, socket: ServerConnection) -> None:
-        """One session, from its opening to its end."""
-        outbox = Outbox(self._options.max_outgoing_bytes)
-        client = Connection(
-            self._session(socket),
-            service=self._service,
-            outbox=outbox,
-            changed=self._changed.set,
-            overflow=lambda: self._drop_slow(socket),
-        )
-        self._clients[socket] = client
-        self._metrics.client_connected()
-        writer = asyncio.create_task(self._write(socket, outbox, client))
+        """One socket, from its opening to its end."""
+        assert socket.request is not None
+        caller = self._gate.caller(socket.request.headers.get_all)
+        link = Link(socket, caller=caller, close_timeout_s=self._options.close_timeout_s)
         try:
-            client.open()
+            self._clients.open(link, self._client(socket))
             async for message in socket:
-                client.receive(message)
+                self._clients.receive(link, message)
                 await asyncio.sleep(0)  # lets the writer send what was said before more is asked
         except ConnectionClosed:
             pass  # it has left
         except Exception:
             logger.exception("a session failed and is closed")
-            await self._close(socket, INTERNAL_ERROR, "internal error")
+            self._end(link)
+            await link.close(INTERNAL_ERROR, "internal error")
         finally:
-            self._leave(client)
-            await writer
-            del self._clients[socket]
-            self._metrics.client_gone()
-            self._changed.set()
+            self._lose(link)
+            await link.ended()
+            self._clients.gone(link)
 
-    def _leave(self, client: Connection) -> None:
+    def _end(self, link: Link) -> None:
+        client, link.client = link.client, None
         try:
-            client.leave()
+            if client is not None:
+                self._clients.end(client)
+        except Exception:
+            logger.exception("the questions of a session that failed could not be cancelled")
+
+    def _lose(self, link: Link) -> None:
+        try:
+            self._clients.lost(link)
         except Exception:
             logger.exception("the questions of a client that left could not be cancelled")
+
+    def _client(self, socket: ServerConnection) -> Connection:
+        options = self._options
+        backlog = Backlog(options.max_outgoing_bytes, keep=options.resume_s > 0)
+        client = Connection(
+            self._session(socket),
+            service=self._service,
+            outbox=Outbox(backlog),
+            changed=self._changed.set,
+            overflow=lambda: self._clients.overflow(client),
+        )
+        return client
 
     def _session(self, socket: ServerConnection) -> Session:
         assert socket.request is not None
@@ -256,55 +276,12 @@ class Server:
         )
         return Session(self._service, options=options)
 
-    async def _write(self, socket: ServerConnection, outbox: Outbox, client: Connection) -> None:
-        """Send what is queued until there is no more to come."""
-        try:
-            while (text := await outbox.get()) is not None:
-                await socket.send(text)
-        except ConnectionClosed:
-            return
-        if not client.over:
-            await self._close(socket, GOING_AWAY, STOPPING)
-
-    def _drop_slow(self, socket: ServerConnection) -> None:
-        logger.warning("a client reads too slowly and is closed")
-        self._metrics.slow_client_closed()
-        reason = "this client reads too slowly"
-        task = asyncio.create_task(self._close(socket, SLOW_CONSUMER, reason))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _close(self, socket: ServerConnection, code: int, reason: str) -> None:
-        """Close a session; one that does not take part is cut off."""
-        try:
-            async with asyncio.timeout(self._options.close_timeout_s):
-                await socket.close(code, reason)
-        except TimeoutError:
-            socket.transport.abort()
-
     async def _answer_request(self, socket: ServerConnection, request: Request) -> Response | None:
         """The answer to a GET; None lets a websocket open."""
         page = await self._page(request)
         if page is None:
             return None
-        response = socket.respond(page.status, page.text)
-        if page.data is not None:
-            response.body = page.data
-            del response.headers["Content-Length"]
-            response.headers["Content-Length"] = str(len(page.data))
-        del response.headers["Content-Type"]
-        response.headers["Content-Type"] = page.content_type
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        for name, value in page.headers.items():
-            response.headers[name] = value
-        if page.status == 401:
-            response.headers["WWW-Authenticate"] = "Bearer"
-        if page.status == 405:
-            response.headers["Allow"] = "GET, HEAD"
-        if request.method == "HEAD":
-            response.body = b""
-        return response
+        return response_of(page, socket, request)
 
     async def _page(self, request: Request) -> Page | None:
         try:

@@ -11,6 +11,8 @@ from typing import Any
 from livevlm.changes import Change
 from livevlm.errors import QueueFull
 from livevlm.messages import AnswerEvent, Errand, Question, StreamStatus
+from livevlm.service.backlog import Backlog
+from livevlm.service.fields import Fields
 from livevlm.service.protocol import (
     Alter,
     Cancel,
@@ -21,6 +23,7 @@ from livevlm.service.protocol import (
     SessionOptions,
     Submit,
 )
+from livevlm.service.resumption import Ticket, read_session_resume
 from livevlm.service.wire import JsonObject, encode
 from livevlm.watching.watch import Change as WatchChange
 from tests.livevlm.service.fake_service import (
@@ -55,7 +58,8 @@ class Desk:
             new_id=self._new_id,
             clock=lambda: NOW + next(ticks) / 1000,
         )
-        self.perform(self.session.opened())
+        self.backlog = Backlog(1 << 20)
+        self.perform(self.session.opened(self._ticket()))
 
     def streams(self) -> Sequence[StreamStatus]:
         """For the session."""
@@ -75,6 +79,15 @@ class Desk:
         before = len(self.said)
         self.perform(self.session.receive(text))
         return self.said[before:]
+
+    def resume(self, event: JsonObject) -> list[dict[str, Any]]:
+        """The connection was lost, and the client comes back with this event; what it hears: no new session, but this one."""
+        wish = read_session_resume(Fields(event))
+        replayed = self.backlog.rewind(wish.last_seq)
+        resumed = self.session.resumed(wish, self._ticket(), replayed=replayed)
+        heard = [json.loads(encode(resumed)), *(self._written() for _ in range(replayed))]
+        self.said += heard
+        return heard
 
     def answer(self, question_id: str | None = None) -> list[dict[str, Any]]:
         """The engine answers a question (the oldest one), or ends it if it was cancelled; what the session said."""
@@ -132,5 +145,12 @@ class Desk:
 
     def _sent(self, event: JsonObject) -> dict[str, Any]:
         """An event as it arrives."""
-        sent: dict[str, Any] = json.loads(encode(event))
+        self.backlog.put(event)
+        return self._written()
+
+    def _written(self) -> dict[str, Any]:
+        sent: dict[str, Any] = json.loads(self.backlog.take() or "")
         return sent
+
+    def _ticket(self) -> Ticket:
+        return Ticket(token=self._new_id("opaque"), for_s=60)

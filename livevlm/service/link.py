@@ -1,0 +1,82 @@
+"""Link: one websocket, the writer that sends what its session has to say, and how it is closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from livevlm.service.connection import Connection
+from livevlm.service.outbox import Outbox
+
+# What a client that leaves in order says: done, a page that is left, and no reason given.
+FAREWELLS = (1000, 1001, 1005)
+
+
+class Link:
+    """`client` is whose socket it is; None when it is nobody's any more and only has to end. `caller`: who was let in."""
+
+    def __init__(self, socket: ServerConnection, *, caller: str, close_timeout_s: float) -> None:
+        self.socket = socket
+        self.caller = caller
+        self.client: Connection | None = None
+        self.resumed = False
+        self._close_timeout_s = close_timeout_s
+        self._outboxes: deque[Outbox] = deque()
+        self._writer: asyncio.Task[None] | None = None
+        self._cutter: asyncio.Task[None] | None = None
+
+    @property
+    def left(self) -> bool:
+        """Whether the client has closed the socket in order."""
+        return self.socket.close_code in FAREWELLS
+
+    @property
+    def unread_bytes(self) -> int:
+        """What was sent and the client's system has not taken."""
+        return self.socket.transport.get_write_buffer_size()
+
+    def carry(self, client: Connection, outbox: Outbox) -> None:
+        """The socket is this client's from now on: its outbox is written, after the rest of the one before."""
+        self.client = client
+        self._outboxes.append(outbox)
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+
+    def cut(self, code: int, reason: str) -> None:
+        """Close the socket without waiting for it."""
+        if self._cutter is None:
+            self._cutter = asyncio.create_task(self.close(code, reason))
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close the socket; one that does not take part is cut off."""
+        try:
+            async with asyncio.timeout(self._close_timeout_s):
+                await self.socket.close(code, reason)
+        except TimeoutError:
+            self.abort()
+
+    def abort(self) -> None:
+        """Close the socket at once, whatever is on its way."""
+        self.socket.transport.abort()
+
+    async def ended(self) -> None:
+        """Wait until nothing is written any more."""
+        for task in (self._writer, self._cutter):
+            if task is not None:
+                await task
+
+    async def _write(self) -> None:
+        """Send what waits until there is no more to come."""
+        while self._outboxes:
+            outbox = self._outboxes.popleft()
+            try:
+                while (text := await outbox.get()) is not None:
+                    await self.socket.send(text)
+            except ConnectionClosed:
+                return
+            if outbox.ending is not None:
+                await self.close(outbox.ending.code, outbox.ending.reason)
+                return
