@@ -50,6 +50,17 @@ class ServerConfig(Section):
         4096, "longest answer that a client may ask for, in tokens", ge=1, le=4096
     )
     max_clients: int = setting(512, "clients connected at once; 0: no limit", ge=0)
+    max_outgoing_bytes: int = setting(
+        1_048_576,
+        "bytes that may wait to be sent to a client; one that reads too slowly is closed",
+        ge=1024,
+    )
+    resume_s: float = setting(
+        60.0,
+        "seconds that a session waits for a client whose connection was lost; 0: none does",
+        ge=0,
+    )
+    max_resumable: int = setting(64, "sessions that wait at once; the oldest go first", ge=0)
     tls_cert: str = setting(
         "", "PEM file of the port's certificate; with tls_key: https:// and wss://"
     )
