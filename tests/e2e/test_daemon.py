@@ -66,10 +66,12 @@ class Process:
         assert line is not None, self.log
         return line
 
-    def wait_for_line_with(self, text: str) -> None:
-        """Until a line of the log has this in it."""
+    def wait_for_line_with(self, text: str, times: int = 1) -> None:
+        """Until so many lines of the log have this in them."""
         with self._changed:
-            found = self._changed.wait_for(lambda: any(text in line for line in self.log), GUARD_S)
+            found = self._changed.wait_for(
+                lambda: sum(text in line for line in self.log) >= times, GUARD_S
+            )
         assert found, self.log
 
     def _line(self, start: str) -> str | None:
