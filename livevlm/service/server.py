@@ -48,8 +48,9 @@ __all__ = ["Server", "ServerOptions", "Service"]
 logger = logging.getLogger(__name__)
 
 SUBPROTOCOLS = (Subprotocol(PROTOCOL), Subprotocol("realtime"))
-INTERNAL_ERROR = 1011
+INTERNAL_ERROR, TRY_AGAIN_LATER = 1011, 1013
 STOPPING = "the daemon is stopping"
+FULL = "as many clients as may be are connected; try again later"
 GOING_AWAY = Ending(1001, STOPPING)
 CANCEL_S = 1.0  # how long cancelled answers may take to say that they have ended
 GRACE_S = 0.5
@@ -223,6 +224,9 @@ class Server:
         assert socket.request is not None
         caller = self._gate.caller(socket.request.headers.get_all)
         link = Link(socket, caller=caller, close_timeout_s=self._options.close_timeout_s)
+        if self._full():  # others have come since it was let in
+            await link.close(TRY_AGAIN_LATER, FULL)
+            return
         try:
             self._clients.open(link, self._client(socket))
             async for message in socket:
@@ -298,7 +302,12 @@ class Server:
             return await frame_page(path, url.query, self._service)
         if path not in REALTIME:
             return self._pages.page(path)
-        return Page(503, f"{STOPPING}.\n") if self._pages.stopping else None
+        if self._pages.stopping or self._full():
+            return Page(503, f"{STOPPING if self._pages.stopping else FULL}.\n")
+        return None
+
+    def _full(self) -> bool:
+        return self._options.limits.full(len(self._clients.links))
 
 
 def choose_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
