@@ -137,6 +137,7 @@ class Session:
         self._own_watches: set[str] = set()
         self._leaving: str | None = None
         self._begun = False
+        self._received = 0
 
     @property
     def open_questions(self) -> int:
@@ -161,6 +162,7 @@ class Session:
 
     def receive(self, message: str | bytes) -> list[Output]:
         """One message of the client. After a `Close` nothing more is listened to."""
+        self._received += 1
         if self._allowance.end is not None:
             return []
         event_id: str | None = None
@@ -183,13 +185,14 @@ class Session:
 
     def resumed(self, wish: Resume, ticket: Ticket, *, replayed: int) -> JsonObject:
         """The client goes on with this session: what it hears before the events that it missed. `seq` is that of the last event
-        that it has seen, once more.
+        that it has seen, once more. `received` counts the client's messages that have come: it sends those after them again.
         """
         told = self._make(
             "session.resumed",
             client_event_id=wish.event_id,
             session=ticket.told(self._session_json()),
             last_seq=wish.last_seq,
+            received=self._received,
             replayed=replayed,
         )
         return {**told, "seq": wish.last_seq}
