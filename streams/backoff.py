@@ -26,9 +26,9 @@ class Backoff:
         if self.factor < 1 or not 0 <= self.jitter < 1:
             raise ValueError("a back-off needs a factor of at least 1 and a jitter from 0 up to 1")
 
-    def delays(self) -> Iterator[float]:
-        """Seconds to wait before the first, second, ... try; without end."""
-        delay_s = self.first_s
+    def delays(self, first_s: float | None = None) -> Iterator[float]:
+        """Seconds to wait before the first, second, ... try; without end. first_s: another one to begin with."""
+        delay_s = self.first_s if first_s is None else min(first_s, self.longest_s)
         while True:
             yield self._jittered(delay_s)
             delay_s = min(self.longest_s, delay_s * self.factor)

@@ -44,7 +44,8 @@ class Comeback:
             there = self._options.reachable(self._address)
             returned, self._gone = there and self._gone, not there
             if returned:
-                self._delays = self._options.backoff.delays()
+                # A server that has just started may turn the first caller away (503), and take the next.
+                self._delays = self._options.backoff.delays(knock_s / 2)
                 return
             # Who waited long for an answer asks again soon: the camera may have returned meanwhile.
             left_s -= (took_s := self._options.monotonic() - began_s)
