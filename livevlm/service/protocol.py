@@ -136,7 +136,6 @@ class Session:
         self._topics: tuple[str, ...] = ()
         self._own_watches: set[str] = set()
         self._leaving: str | None = None
-        self._begun = False
         self._received = 0
 
     @property
@@ -166,7 +165,6 @@ class Session:
         if self._allowance.end is not None:
             return []
         event_id: str | None = None
-        first, self._begun = not self._begun, True
         too_fast = self._allowance.message()
         try:
             value = read_message(message)
@@ -174,7 +172,7 @@ class Session:
             if too_fast is not None:
                 raise too_fast
             command = read_command(value)
-            if isinstance(command, Resume) and not first:
+            if isinstance(command, Resume) and self._received > 1:
                 raise NotResumable("session.resume must be the first event of a connection")
             return self._obey(command, event_id)
         except LiveVLMError as error:
