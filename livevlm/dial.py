@@ -8,27 +8,66 @@ from urllib.parse import SplitResult
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_websocket
-from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus, InvalidURI
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidMessage,
+    InvalidStatus,
+    InvalidURI,
+)
 from websockets.typing import Subprotocol
 
 from livevlm.errors import ServerUnreachable
+from livevlm.link import NotAdmitted
 from livevlm.service.address import is_loopback, shown
 from livevlm.service.tls import client_context
 from livevlm.service.wire import PROTOCOL
 
 MAX_EVENT_BYTES = 16 << 20
+FOR_GOOD = (400, 401, 403, 404)  # it will say no again
+
+
+class WebsocketLink:
+    """A websocket as a `Link`. where: the daemon's address for people."""
+
+    def __init__(self, socket: ClientConnection, where: str) -> None:
+        self._socket = socket
+        self._where = where
+
+    async def send(self, text: str) -> None:
+        """Send one event. Raises ServerUnreachable."""
+        try:
+            await self._socket.send(text)
+        except ConnectionClosed as closed:
+            raise self._lost(closed) from closed
+
+    async def recv(self) -> str | bytes:
+        """The next event. Raises ServerUnreachable."""
+        try:
+            return await self._socket.recv()
+        except ConnectionClosed as closed:
+            raise self._lost(closed) from closed
+
+    async def close(self) -> None:
+        """Say goodbye (1000), so that the daemon keeps nothing for us."""
+        await self._socket.close()
+
+    def _lost(self, closed: ConnectionClosed) -> ServerUnreachable:
+        frame = closed.rcvd
+        why = f"{frame.code} {frame.reason}".strip() if frame else "it broke"
+        return ServerUnreachable(f"the connection to the daemon at {self._where} was lost ({why})")
 
 
 async def dial(
     url: SplitResult, *, token: str | None, ca: str | None, timeout_s: float
-) -> ClientConnection:
-    """An open websocket. Raises ServerUnreachable, and ConfigError for a `ca` that cannot be used."""
+) -> WebsocketLink:
+    """An open websocket. Raises ServerUnreachable, NotAdmitted, and ConfigError for a `ca` that cannot be used."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     # A proxy from the environment could not reach this machine's own loopback.
     proxy: Literal[True] | None = None if is_loopback(url.hostname or "") else True
     tls = client_context(ca) if url.scheme == "wss" else None
     try:
-        return await open_websocket(
+        socket = await open_websocket(
             url.geturl(),
             additional_headers=headers,
             subprotocols=[Subprotocol(PROTOCOL)],
@@ -41,7 +80,9 @@ async def dial(
             ssl=tls,
         )
     except InvalidStatus as refused:
-        raise ServerUnreachable(_refusal(shown(url), refused)) from refused
+        for_good = refused.response.status_code in FOR_GOOD
+        why = _refusal(shown(url), refused)
+        raise (NotAdmitted(why) if for_good else ServerUnreachable(why)) from refused
     except ssl.SSLCertVerificationError as error:
         raise ServerUnreachable(
             f"the certificate of {shown(url)} is not trusted ({error.verify_message});"
@@ -51,6 +92,7 @@ async def dial(
         raise ServerUnreachable(
             f"no daemon answers at {shown(url)} ({_reason(error)}); {_way_out(url, error)}"
         ) from error
+    return WebsocketLink(socket, shown(url))
 
 
 def _reason(error: Exception) -> str:

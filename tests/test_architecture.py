@@ -29,16 +29,19 @@ WRAPPED_BY = {
     "faiss": ["memory.index", "memory.archive.index", "livevlm.bench.index"],
     "huggingface_hub": ["livevlm.models", "livevlm.models.*"],
     "matplotlib": ["livevlm.bench.*", "livevlm.training.curves"],
+    "mcp": ["livevlm.gateway.mcpserver"],
     "numpy": ["*"],
     "prometheus_client": ["livevlm.metrics", "livevlm.streammetrics"],
     "pydantic": ["livevlm.config", "livevlm.configfile", "livevlm.section", "livevlm.watchconfig"],
     "rich": ["livevlm.cli.*", "livevlm.training.*"],
     "safetensors": ["livevlm.hf", "livevlm.models.*", "livevlm.training.*", "memory.*"],
+    "starlette": ["livevlm.gateway.*"],
     "tokenizers": ["livevlm.models.*", "livevlm.training.*"],
     "tomllib": ["livevlm.configfile"],
     "torch": ["memory.*", "livevlm.*"],
     "transformers": ["livevlm.hf", "livevlm.models", "livevlm.models.*", "livevlm.training.*"],
     "urllib3": ["livevlm.watching.webhook"],
+    "uvicorn": ["livevlm.gateway.serving"],
     "websockets": [
         "livevlm.service.server",
         "livevlm.service.link",
@@ -132,11 +135,13 @@ def test_no_first_party_import_inside_a_function() -> None:
 
 
 def test_only_doors_import_dynamically() -> None:
-    """The verb table and the streams' door load what is asked for when it is asked for; nothing else imports by name."""
+    """The verb table and the doors of livevlm and streams load what is asked for when it is asked for; nothing else imports
+    by name.
+    """
     for module, tree in sources().items():
         named = {name for name in imports_of(tree) if name.split(".")[0] in ("importlib", "runpy")}
         named -= {"importlib.metadata", "importlib.resources"}
-        if module not in ("livevlm.cli", "streams"):
+        if module not in ("livevlm", "livevlm.cli", "streams"):
             assert not named & {"importlib", "importlib.import_module", "importlib.util"}, module
         calls = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         assert "__import__" not in calls, module
@@ -244,7 +249,9 @@ def test_importing_changes_nothing() -> None:
     run_python(IMPORT_EVERYTHING, *library, given=library_imports())
 
 
-@pytest.mark.parametrize("verb", ["version", "ask", "watch", "status", "config", "serve"])
+@pytest.mark.parametrize(
+    "verb", ["version", "ask", "watch", "status", "config", "serve", "gateway", "mcp"]
+)
 def test_light_verbs_do_not_load_the_heavy_libraries(verb: str) -> None:
     """Asking, and asking for help, start at once: the model's libraries are not imported."""
     code = f"""

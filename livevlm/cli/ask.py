@@ -58,7 +58,7 @@ async def _ask(args: argparse.Namespace) -> Answer:
             asyncio.timeout(args.timeout + GRACE_S),
             session(args) as client,
         ):
-            reply = await client.ask(args.question, stream=args.stream, time=time, options=options)
+            reply = client.ask(args.question, stream=args.stream, time=time, options=options)
             return await _print_reply(reply, args)
     except TimeoutError as error:
         raise DeadlineExceeded(f"no answer within {args.timeout:g} s") from error
@@ -71,7 +71,7 @@ async def _print_reply(reply: Reply, args: argparse.Namespace) -> Answer:
             if isinstance(event, Answer):
                 return event
     except asyncio.CancelledError:
-        await reply.cancel()  # Ctrl-C or our own time limit: the daemon need not go on
+        reply.cancel()  # Ctrl-C or our own time limit: the daemon need not go on
         raise
     raise AssertionError("a reply ends with an answer")
 

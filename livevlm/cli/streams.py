@@ -158,9 +158,10 @@ def _say(args: argparse.Namespace, changed: Changed) -> None:
 
 async def _told(args: argparse.Namespace, ask: Callable[[Client], Awaitable[T]]) -> T:
     """What the daemon says to it; whoever watches waits without end."""
-    limit_s = None if getattr(args, "watch", False) else args.timeout
+    watching = getattr(args, "watch", False)
+    limit_s = None if watching else args.timeout
     try:
-        async with asyncio.timeout(limit_s), session(args) as client:
+        async with asyncio.timeout(limit_s), session(args, reconnect=watching) as client:
             return await ask(client)
     except TimeoutError as error:
         raise DeadlineExceeded(f"nothing was heard within {args.timeout:g} s") from error

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
 import shlex
@@ -19,10 +18,9 @@ from collections.abc import Sequence
 from livevlm.cli.output import clock, print_json, print_table, time_of_day
 from livevlm.cli.parsing import add_json, add_server, duration, parser_for
 from livevlm.cli.session import session
-from livevlm.client import Client
-from livevlm.errors import ConfigError, LiveVLMError
+from livevlm.client import Watching
+from livevlm.errors import ConfigError
 from livevlm.service.watches import ordered_json, status_json, told_json
-from livevlm.watchclient import delete_watch, list_watches, make_watch, told_by_watches
 from livevlm.watching.orders import Dropped, Made
 from livevlm.watching.watch import Rule, WatchEvent, WatchRequest, WatchStatus, Webhook
 
@@ -139,8 +137,10 @@ async def _watch(request: WatchRequest, command: Sequence[str], args: argparse.N
     loop, me = asyncio.get_running_loop(), asyncio.current_task()
     assert me is not None
     loop.add_signal_handler(signal.SIGTERM, me.cancel)  # as Ctrl-C: the watch is not left behind
-    async with session(args) as client:
-        made = await make_watch(client, request)
+    # A watch is followed for as long as it takes, whatever becomes of the connection.
+    async with session(args, reconnect=not args.detach) as client:
+        watching = client.watch(request, keep=True)
+        made = await watching
         if args.json:
             print_json({"type": "watch.created", **ordered_json(Made(made))[1]})
         else:
@@ -149,24 +149,19 @@ async def _watch(request: WatchRequest, command: Sequence[str], args: argparse.N
             return 0
         over = False
         try:
-            code = await _follow(client, made, command, args)
+            code = await _follow(watching, command, args)
             over = True
         finally:
             # One with a webhook goes on: somebody else hears of it.
             if over or request.webhook is None:
-                with contextlib.suppress(LiveVLMError):
-                    await delete_watch(client, made.watch.id)
+                await watching.delete()
         return code
 
 
-async def _follow(
-    client: Client, made: WatchStatus, command: Sequence[str], args: argparse.Namespace
-) -> int:
+async def _follow(watching: Watching, command: Sequence[str], args: argparse.Namespace) -> int:
     """Tell what the watch finds until it is over; 6 where a command that was run failed."""
     code = 0
-    async for event in told_by_watches(client):
-        if event.watch.id != made.watch.id:
-            continue
+    async for event in watching:
         kind, fields = told_json(event)
         line = {"type": kind, **fields}
         if args.json:
@@ -175,8 +170,6 @@ async def _follow(
             print(event_line(event), flush=True)
         if event.change == "triggered" and command:
             code = max(code, await asyncio.to_thread(_run, command, event, json.dumps(line)))
-        if event.change == "expired" or made.watch.rule.mode == "once":
-            break
     return code
 
 
@@ -212,7 +205,7 @@ def _list(argv: Sequence[str]) -> int:
 
     async def ask() -> tuple[WatchStatus, ...]:
         async with session(args) as client:
-            return await list_watches(client)
+            return await client.watches()
 
     found = asyncio.run(ask())
     if args.json:
@@ -248,7 +241,7 @@ def _delete(argv: Sequence[str]) -> int:
     async def drop() -> None:
         async with session(args) as client:
             for watch in args.watch:
-                gone = await delete_watch(client, watch)
+                gone = await client.unwatch(watch)
                 if args.json:
                     print_json({"type": "watch.deleted", **ordered_json(Dropped(gone))[1]})
                 else:

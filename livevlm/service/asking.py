@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Self, cast
+from typing import cast
 
 from livevlm import errors
 from livevlm.errors import LiveVLMError
-from livevlm.messages import Answer, AnswerChunk, AnswerEvent, Failure, Recalled, Status, TimeRange
+from livevlm.messages import (
+    Answer,
+    AnswerChunk,
+    AnswerEvent,
+    Failure,
+    Queued,
+    Recalled,
+    Status,
+    TimeRange,
+)
 from livevlm.service.options import AskOptions
 from livevlm.service.wire import (
     Json,
@@ -21,75 +28,19 @@ from livevlm.service.wire import (
     time_range_json,
 )
 
-KNOWN = (
-    errors.ModelNotFound,
-    errors.StreamExists,
-    errors.TooManyStreams,
-    errors.WatchExists,
-    errors.TooManyWatches,
-    errors.WatchNotFound,
-    errors.StreamNotFound,
-    errors.ResponseNotFound,
-    errors.NoFramesYet,
-    errors.RangeNotInMemory,
-    errors.NotErased,
-    errors.QueueFull,
-    errors.DeadlineExceeded,
-    errors.ConfigError,
-)
-
-
-class Reply:
-    """One accepted question: an async iterator of `Recalled`, `AnswerChunk`s and, last, the `Answer`."""
-
-    def __init__(
-        self, response_id: str, stream: str, cancel: Callable[[], Awaitable[None]]
-    ) -> None:
-        self.id = response_id
-        self.stream = stream
-        self._cancel = cancel
-        self._events: asyncio.Queue[AnswerEvent | LiveVLMError] = asyncio.Queue()
-        self._end: Answer | LiveVLMError | None = None
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> AnswerEvent:
-        """The next event. Raises ServerUnreachable when the connection is lost before the answer's end."""
-        if self._end is not None:
-            raise StopAsyncIteration
-        event = await self._events.get()
-        if isinstance(event, LiveVLMError):
-            self._end = event
-            raise event
-        if isinstance(event, Answer):
-            self._end = event
-        return event
-
-    async def answer(self) -> Answer:
-        """The whole answer, as soon as it has ended; events that nobody iterated over are skipped."""
-        async for _ in self:
-            pass
-        if isinstance(self._end, LiveVLMError):
-            raise self._end
-        assert self._end is not None
-        return self._end
-
-    async def cancel(self) -> None:
-        """Ask the daemon to stop; the answer then ends with status "cancelled", unless it had just ended."""
-        if self._end is None:
-            await self._cancel()
-
-    def put(self, event: AnswerEvent | LiveVLMError) -> None:
-        """For the connection's reader: one more event."""
-        self._events.put_nowait(event)
+# By their codes; a class without a code of its own is told as the one above it.
+KNOWN: dict[str, type[LiveVLMError]] = {
+    known.code: known
+    for known in vars(errors).values()
+    if isinstance(known, type) and issubclass(known, LiveVLMError) and "code" in vars(known)
+}
 
 
 def error_from(failure: Failure) -> LiveVLMError:
     """The error of `livevlm.errors` that a failure names; one of an unknown code keeps its code and kind."""
-    for known in KNOWN:
-        if known.code == failure.code:
-            return known(failure.message)
+    known = KNOWN.get(failure.code)
+    if known is not None:
+        return known(failure.message)
     error = LiveVLMError(failure.message)
     error.code, error.kind = failure.code, failure.kind
     if failure.kind == errors.ConfigError.kind:
@@ -130,6 +81,8 @@ def response_json(
 def read_progress(event: JsonObject, response_id: str) -> AnswerEvent | None:
     """What an event tells of its answer, or None where it tells nothing new."""
     match event.get("type"):
+        case "response.queued":
+            return Queued(question_id=response_id, position=_count(event.get("position")))
         case "response.evidence":
             as_of = read_as_of(event.get("as_of"))
             evidence = read_evidence(event.get("evidence"))

@@ -127,8 +127,7 @@ async def seen_to_its_end(client: Client, name: str) -> None:
 
 async def ask(client: Client, text: str, time: TimeRange | None = None) -> list[AnswerEvent]:
     """All events of one answer."""
-    reply = await client.ask(text, stream="hall", time=time)
-    return [event async for event in reply]
+    return [event async for event in client.ask(text, stream="hall", time=time)]
 
 
 def get(address: str, path: str) -> str:

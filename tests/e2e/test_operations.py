@@ -72,7 +72,7 @@ def test_a_daemon_under_a_supervisor_takes_in_a_changed_file(tmp_path: Path) -> 
                     file.write_text(f'{begin}{changed}[streams.door]\nurl = "{LIVE}"\n')
                     process.process.send_signal(signal.SIGHUP)
                     await until(client, lambda s: s == {"hall": f"{LIVE}&seed=3", "door": LIVE})
-                    answer = await (await client.ask("what?", stream="door")).answer()
+                    answer = await client.ask("what?", stream="door")
                     assert answer.failure is None
                     async with asyncio.timeout(GUARD_S):
                         while told.count("READY=1") < 3:

@@ -22,7 +22,7 @@ from livevlm.configfile import load_config
 from livevlm.daemon import Daemon
 from livevlm.errors import ConfigError, ListenFailed, ModelNotFound, NoFramesYet
 from livevlm.layers import from_flag
-from livevlm.messages import StreamStatus
+from livevlm.messages import Answer, StreamStatus
 from livevlm.reload import Hands, Reloader
 from livevlm.remembering import READERS, RETENTIONS, MemoryRecipe
 from livevlm.service.tls import ailment
@@ -91,7 +91,7 @@ def talk(address: str, text: str, stream: str) -> str:
 
     async def session() -> str:
         async with connect(address) as client:
-            return (await (await client.ask(text, stream=stream)).answer()).status
+            return (await client.ask(text, stream=stream)).status
 
     return asyncio.run(session())
 
@@ -105,7 +105,7 @@ def test_a_recording_is_watched_to_its_end_and_asked_about(tmp_path: Path) -> No
 
         async def session() -> None:
             async with connect(address) as client:
-                answer = await (await client.ask("what?")).answer()
+                answer = await client.ask("what?")
                 assert answer.status in ("completed", "incomplete")
                 assert answer.as_of is not None
                 assert answer.as_of.stream_s == pytest.approx(2.9, abs=0.05)
@@ -145,10 +145,8 @@ def test_a_question_about_a_stream_without_frames_fails_with_the_reason(tmp_path
 
         async def session() -> None:
             async with connect(address) as client:
-                answer = await (await client.ask("what?")).answer()
-                assert answer.failure is not None
-                assert answer.failure.code == NoFramesYet.code
-                assert "no such file" in answer.failure.message
+                with pytest.raises(NoFramesYet, match="no such file"):
+                    await client.ask("what?")
 
         asyncio.run(session())
 
@@ -160,9 +158,12 @@ def test_open_answers_end_when_the_daemon_stops() -> None:
 
     async def session(address: str, asked: threading.Event) -> None:
         async with connect(address) as client:
-            reply = await client.ask("what?")
+            reply = client.ask("what?")
+            await anext(reply)
             asked.set()
-            ended.append((await reply.answer()).status)
+            *_, answer = [event async for event in reply]
+            assert isinstance(answer, Answer)
+            ended.append(answer.status)
 
     with running(config) as (daemon, address):
         wait_for(daemon, lambda s: s["pattern"].as_of is not None)

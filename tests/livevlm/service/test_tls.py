@@ -73,7 +73,7 @@ async def test_questions_and_pages_go_through_tls(pem: Files) -> None:
     async with secure(pem, token="s3cret") as where:
         address = f"wss://{where.address}"
         async with connect(address, token="s3cret", ca=pem.ca) as client:
-            answer = await (await client.ask("what?")).answer()
+            answer = await client.ask("what?")
         assert answer.status == "completed"
         with pytest.raises(ServerUnreachable, match="token"):
             async with connect(address, ca=pem.ca):
