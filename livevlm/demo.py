@@ -65,6 +65,11 @@ class DaemonProcess:
         self._log.start()
 
     @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    @property
     def exit_code(self) -> int | None:
         """None while it runs."""
         return self._process.poll()
@@ -127,8 +132,7 @@ async def _ask_all(address: str, sample: Sample) -> int:
     async with connect(address) as client:
         await _await_end(client)
         for question in sample.questions:
-            reply = await client.ask(question.question)
-            answer = await reply.answer()
+            answer = await client.ask(question.question)
             wrong += not _print(question, answer)
     return wrong
 
