@@ -116,20 +116,33 @@ class Clients:
             earlier = self._resumption.find(wish.token, link.caller)
             if earlier is client:
                 raise NotResumable("this token is of the session that has just begun")
-            earlier.check(wish)
+            self._check(earlier, wish)
             ticket = self._resumption.renew(wish.token, link.caller)
         except NotResumable as error:
             client.refuse(wish, error)
             return
-        before = self._link_of(earlier)
-        if before is not None:
-            before.client = None
-            before.cut(TAKEN_OVER, "this session goes on over another connection")
+        self._take_over(earlier)
         client.make_way()
         self._sessions.discard(client)
         self._resumption.forget(client)
         link.carry(earlier, earlier.resume(wish, ticket))
         link.resumed = True
+
+    def _check(self, earlier: Connection, wish: Resume) -> None:
+        """Raises NotResumable where what was missed is not kept. Nobody comes back to that session: it ends."""
+        try:
+            earlier.check(wish)
+        except NotResumable:
+            self._take_over(earlier)
+            self.end(earlier)
+            raise
+
+    def _take_over(self, client: Connection) -> None:
+        """Close the socket that a session had so far, if it still seems open."""
+        link = self._link_of(client)
+        if link is not None:
+            link.client = None
+            link.cut(TAKEN_OVER, "this session goes on over another connection")
 
     def _drop_slow(self, link: Link) -> None:
         logger.warning("a client reads too slowly and is closed")

@@ -10,12 +10,13 @@ from typing import Any
 
 from livevlm.changes import Change
 from livevlm.errors import QueueFull
-from livevlm.messages import AnswerEvent, Errand, Question, StreamStatus
+from livevlm.messages import AnswerEvent, Errand, Question, Queued, StreamStatus
 from livevlm.service.backlog import Backlog
 from livevlm.service.fields import Fields
 from livevlm.service.protocol import (
     Alter,
     Cancel,
+    Close,
     Order,
     Output,
     Run,
@@ -38,7 +39,9 @@ NOW = 1_790_000_013.25
 
 
 class Desk:
-    """What the session says is in `said`; questions wait in `open` until they are answered. Errands are run at once."""
+    """What the session says is in `said`; questions wait in `open` until they are answered. Errands are run at once. `closed`:
+    why the session wants its connection closed. `now`: seconds, for the limits; the test moves it.
+    """
 
     def __init__(self, *names: str, options: SessionOptions | None = None) -> None:
         self.statuses: list[StreamStatus] = [stream_status(name) for name in names or ("front",)]
@@ -50,6 +53,8 @@ class Desk:
         self.changes: list[Change] = []
         self.watches = FakeWatches()
         self.cancelled: list[str] = []
+        self.closed: list[Close] = []
+        self.now = 0.0
         self._counts: Counter[str] = Counter()
         ticks = itertools.count()
         self.session = Session(
@@ -57,6 +62,7 @@ class Desk:
             options=options or SessionOptions(),
             new_id=self._new_id,
             clock=lambda: NOW + next(ticks) / 1000,
+            monotonic=lambda: self.now,
         )
         self.backlog = Backlog(1 << 20)
         self.perform(self.session.opened(self._ticket()))
@@ -96,6 +102,12 @@ class Desk:
         answer(question, self.deliver, held=lambda held: held not in self.cancelled)
         return self.said[before:]
 
+    def queue(self, position: int) -> list[dict[str, Any]]:
+        """The newest question waits, and stands there in line; what the session said of it."""
+        before = len(self.said)
+        self.deliver(Queued(question_id=self.questions[-1].id, position=position))
+        return self.said[before:]
+
     def deliver(self, event: AnswerEvent) -> None:
         """The engine says something."""
         self.perform(self.session.deliver(event))
@@ -119,6 +131,8 @@ class Desk:
                 self._submit(output.question)
             elif isinstance(output, Cancel):
                 self.cancelled.append(output.question_id)
+            elif isinstance(output, Close):
+                self.closed.append(output)
             elif isinstance(output, Run):
                 self.errands.append(output.errand)
                 names = [status.name for status in self.statuses]

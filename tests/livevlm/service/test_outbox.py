@@ -1,44 +1,30 @@
-"""The outbox: bounded in bytes, in order, and closed for good."""
+"""The outbox: one socket's end of a backlog, in order, and closed for good."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 
-from livevlm.service.outbox import Outbox
+from livevlm.service.backlog import Backlog
+from livevlm.service.outbox import Ending, Outbox
 from tests.livevlm.service.serving import on_loop
 
 
-@on_loop
-async def test_texts_leave_in_order_and_make_room() -> None:
-    """What was taken out may be put in again, for ever."""
-    outbox = Outbox(10)
-    for number in range(100):
-        assert outbox.put(f"{number:05}")
-        assert outbox.put("fives")
-        assert not outbox.put("x")
-        assert await outbox.get() == f"{number:05}"
-        assert await outbox.get() == "fives"
+async def name_of(outbox: Outbox) -> str | None:
+    """What is got next, by its name; None at the end."""
+    text = await outbox.get()
+    return None if text is None else str(json.loads(text)["type"])
 
 
 @on_loop
-async def test_one_text_always_fits_when_nothing_waits() -> None:
-    """A limit smaller than an event must not make the event unsendable."""
-    outbox = Outbox(10)
-    assert outbox.put("x" * 100)
-    assert not outbox.put("")  # and behind it, nothing fits
-    assert await outbox.get() == "x" * 100
-    assert outbox.put("")
-
-
-@on_loop
-async def test_whoever_waits_is_woken_by_a_text_and_by_the_end() -> None:
+async def test_whoever_waits_is_woken_by_an_event_and_by_the_end() -> None:
     """None tells that there is no more to come, also to who was waiting already."""
-    outbox = Outbox(10)
-    waiting = asyncio.create_task(outbox.get())
+    outbox = Outbox(Backlog(1000))
+    waiting = asyncio.create_task(name_of(outbox))
     await asyncio.sleep(0)
-    outbox.put("hello")
+    outbox.put({"type": "hello"})
     assert await waiting == "hello"
-    waiting = asyncio.create_task(outbox.get())
+    waiting = asyncio.create_task(name_of(outbox))
     await asyncio.sleep(0)
     outbox.close()
     assert await waiting is None
@@ -46,14 +32,27 @@ async def test_whoever_waits_is_woken_by_a_text_and_by_the_end() -> None:
 
 @on_loop
 async def test_a_closed_outbox_gives_what_it_has_and_takes_no_more() -> None:
-    """Closing is gentle, discarding is not."""
-    outbox = Outbox(10)
-    outbox.put("last")
-    outbox.close()
-    assert outbox.put("too late")
-    assert await outbox.get() == "last"
-    assert await outbox.get() is None
-    hasty = Outbox(10)
-    hasty.put("never")
-    hasty.discard()
-    assert await hasty.get() is None
+    """Closing is gentle, and the first reason that is given for it stays."""
+    outbox = Outbox(Backlog(1000))
+    outbox.put({"type": "last"})
+    outbox.close(Ending(4429, "too fast"))
+    outbox.close(Ending(1001, "the daemon is stopping"))
+    assert outbox.put({"type": "too late"})
+    assert await name_of(outbox) == "last"
+    assert await name_of(outbox) is None
+    assert outbox.ending == Ending(4429, "too fast")
+
+
+@on_loop
+async def test_what_a_discarded_outbox_has_not_given_is_for_the_next_one() -> None:
+    """A socket that is lost takes no event with it, and nobody who waited there gets one any more."""
+    backlog = Backlog(1000)
+    outbox = Outbox(backlog)
+    waiting = asyncio.create_task(name_of(outbox))
+    await asyncio.sleep(0)
+    outbox.discard()
+    outbox.put({"type": "kept"})
+    assert await waiting is None
+    successor = Outbox(backlog, greeting={"type": "greeting", "seq": 0})
+    assert [await name_of(successor), await name_of(successor)] == ["greeting", "kept"]
+    assert backlog.rewind(0) == 1  # the greeting belongs to the socket, not to the session

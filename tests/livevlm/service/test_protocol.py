@@ -10,8 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livevlm.messages import Answer, AnswerChunk, AsOf, Evidence, Question, Recalled, TimeRange
-from livevlm.service.commands import MAX_TEXT, READERS
+from livevlm.messages import (
+    Answer,
+    AnswerChunk,
+    AsOf,
+    Evidence,
+    Exchange,
+    Question,
+    Queued,
+    Recalled,
+    TimeRange,
+)
+from livevlm.service.commands import READERS
+from livevlm.service.items import MAX_TEXT
+from livevlm.service.limits import MALFORMED, RATE_LIMITED, Limits
 from livevlm.service.options import AskOptions
 from livevlm.service.protocol import SessionOptions
 from tests.livevlm.service.desk import Desk
@@ -54,6 +66,8 @@ def test_the_session_says_what_it_is() -> None:
         "temperature": 0.0,
         "top_p": 1.0,
         "max_evidence": 8,
+        "history_turns": 0,
+        "resume": {"token": "opaque_1", "for_s": 60},
     }
     assert created["session"]["max_output_tokens"] == 128
 
@@ -232,7 +246,7 @@ def test_what_is_wrong_is_named_with_the_way_out(
     error = refusal(desk, event)
     assert (error["code"], error["param"]) == (code, param)
     assert hint in error["message"]
-    assert len(error["message"]) < 400
+    assert len(error["message"]) < 500
     sent_id = event.get("event_id") if isinstance(event, dict) else None
     assert error["event_id"] == (
         sent_id if isinstance(sent_id, str) and len(sent_id) < 513 else None
@@ -413,6 +427,196 @@ def test_a_conversation_has_one_answer_at_a_time() -> None:
     assert [asked.text for asked in desk.questions] == ["one?", "beside?", "three?"]
 
 
+def item(text: str, item_id: str, *, role: str = "user", after: str | None = None) -> Event:
+    """A conversation.item.create."""
+    event: Event = {
+        "type": "conversation.item.create",
+        "item": {**message(text, role), "id": item_id},
+    }
+    return event if after is None else {**event, "previous_item_id": after}
+
+
+def test_earlier_turns_are_handed_over_as_far_as_is_wished() -> None:
+    """The newest question stands alone; what was asked before comes with its answer, as many turns as the asker or the daemon
+    wants.
+    """
+    desk = Desk(options=SessionOptions(defaults=AskOptions(history_turns=1)))
+    for text in ("one?", "two?", "three?"):
+        desk.tell({"type": "conversation.item.create", "item": message(text)})
+        desk.tell(CREATE)
+        desk.answer()
+    desk.tell({"type": "conversation.item.create", "item": message("four?")})
+    desk.tell(create(livevlm={"history_turns": 2}))
+    desk.answer()
+    desk.tell(create(livevlm={"history_turns": 0}))
+    exchanges = [
+        Exchange(question=text, answer=f"You asked: {text}") for text in ("one?", "two?", "three?")
+    ]
+    assert [asked.text for asked in desk.questions] == ["one?", "two?", "three?", "four?", "four?"]
+    assert [list(asked.earlier) for asked in desk.questions] == [
+        [],
+        exchanges[:1],
+        exchanges[1:2],
+        exchanges[1:],
+        [],
+    ]
+
+
+def test_an_input_of_several_messages_is_a_dialogue() -> None:
+    """Messages that stand before the question in `input` are earlier turns, whoever keeps them; unanswered ones too."""
+    desk = Desk()
+    items = [
+        message("Hello.", "assistant"),
+        message("one?"),
+        message("two?"),
+        message("A cup.", "assistant"),
+        message("And a saucer.", "assistant"),
+        message("Be brief.", "system"),
+        message("three?"),
+    ]
+    desk.tell(create(input=items, conversation="none", livevlm={"history_turns": 9}))
+    (asked,) = desk.questions
+    assert asked.text == "Be brief.\n\nthree?"
+    assert asked.earlier == (
+        Exchange(question="one?", answer=""),
+        Exchange(question="two?", answer="A cup.\nAnd a saucer."),
+    )
+
+
+def test_what_is_too_long_to_be_read_again_is_left_out_oldest_first() -> None:
+    """A session's turns are bounded in characters too."""
+    desk = Desk()
+    items = [message("old?"), message("x" * 100, "assistant")]
+    items += [message("y" * (MAX_TEXT - 50)), message("short", "assistant"), message("now?")]
+    desk.tell(create(input=items, livevlm={"history_turns": 9}))
+    assert [exchange.answer for exchange in desk.questions[0].earlier] == ["short"]
+
+
+def test_an_answer_that_said_nothing_is_no_item() -> None:
+    """What failed before its first word leaves no message behind, as no output item was told of."""
+    desk = Desk()
+    desk.tell(create(input=[message("fail")]))
+    desk.answer()
+    assert desk.tell(item("next?", "a"))[0]["previous_item_id"] is None
+
+
+def test_items_can_be_put_anywhere_told_again_and_deleted() -> None:
+    """previous_item_id says where, "root" is before all, and what is deleted is read no more."""
+    desk = Desk()
+    desk.tell(item("one?", "a"))
+    desk.tell(item("two?", "b"))
+    (added, _) = desk.tell(item("A cup.", "c", role="assistant", after="a"))
+    (first, _) = desk.tell(item("Be brief.", "d", role="system", after="root"))
+    (found,) = desk.tell({"type": "conversation.item.retrieve", "item_id": "c"})
+    desk.tell(create(livevlm={"history_turns": 9}))
+    desk.answer()
+    (deleted,) = desk.tell({"type": "conversation.item.delete", "item_id": "a"})
+    desk.tell(create(livevlm={"history_turns": 9}))
+    assert (added["previous_item_id"], first["previous_item_id"]) == ("a", None)
+    assert (found["type"], found["item"]) == ("conversation.item.retrieved", added["item"])
+    assert (deleted["type"], deleted["item_id"]) == ("conversation.item.deleted", "a")
+    assert desk.questions[0].text == "Be brief.\n\ntwo?"
+    assert desk.questions[0].earlier == (Exchange(question="one?", answer="A cup."),)
+    assert desk.questions[1].earlier == ()
+
+
+@pytest.mark.parametrize(
+    ("event", "param"),
+    [
+        ({"type": "conversation.item.retrieve", "item_id": "gone"}, "item_id"),
+        ({"type": "conversation.item.delete", "item_id": "gone"}, "item_id"),
+        (item("two?", "b", after="gone"), "previous_item_id"),
+    ],
+)
+def test_items_that_are_not_there_are_not_found(event: Event, param: str) -> None:
+    """The error names the field, and a message without a place is not added."""
+    desk = Desk()
+    desk.tell(item("one?", "a"))
+    error = refusal(desk, event)
+    assert (error["type"], error["code"], error["param"]) == (
+        "not_found_error",
+        "item_not_found",
+        param,
+    )
+    assert refusal(desk, {"type": "conversation.item.retrieve", "item_id": "b"})["param"]
+
+
+def test_a_full_conversation_keeps_what_was_just_put_first() -> None:
+    """Of a hundred messages the oldest other one gives way."""
+    desk = Desk()
+    for number in range(100):
+        desk.tell(item(f"{number}?", f"item-{number}"))
+    desk.tell(item("Be brief.", "root-1", role="system", after="root"))
+    (found,) = desk.tell({"type": "conversation.item.retrieve", "item_id": "root-1"})
+    assert found["type"] == "conversation.item.retrieved"
+    assert refusal(desk, {"type": "conversation.item.delete", "item_id": "item-0"})
+
+
+def test_a_waiting_question_is_told_its_position() -> None:
+    """Each time the engine says so, and never after the answer's end."""
+    desk = Desk()
+    desk.tell(ask("what?"))
+    for position in (3, 1):
+        (told,) = desk.queue(position)
+        assert (told["type"], told["response_id"]) == ("response.queued", "resp_1")
+        assert told["position"] == position
+    desk.answer()
+    desk.deliver(Queued(question_id="resp_1", position=1))
+    assert desk.said[-1]["type"] == "response.done"
+
+
+def test_an_answer_is_as_long_as_the_limit_allows() -> None:
+    """Whoever asks for more is told what there is: in the session, in its updates and in the response."""
+    desk = Desk(options=SessionOptions(limits=Limits(answer_tokens=50)))
+    update = {"type": "session.update", "session": {"max_output_tokens": "inf"}}
+    (updated,) = desk.tell(update)
+    (created,) = desk.tell(create(input=[message("what?")], max_output_tokens=51))
+    assert desk.said[0]["session"]["max_output_tokens"] == 50
+    assert updated["session"]["max_output_tokens"] == 50
+    assert created["response"]["max_output_tokens"] == desk.questions[0].max_tokens == 50
+
+
+def test_who_sends_too_fast_is_refused_by_name_and_then_closed() -> None:
+    """The error repeats the client's id and says when to go on; after the end nothing is listened to."""
+    desk = Desk(options=SessionOptions(limits=Limits(messages_per_s=1)))
+    for _ in range(4):
+        assert desk.tell({"type": "ping"})[0]["type"] == "pong"
+    error = refusal(desk, {"type": "ping", "event_id": "fifth"})
+    assert (error["type"], error["code"]) == ("rate_limit_error", "rate_limited")
+    assert (error["event_id"], error["retry_after_ms"]) == ("fifth", 2000)
+    desk.now += 2
+    assert desk.tell({"type": "ping"})[0]["type"] == "pong"
+    while not desk.closed:
+        assert refusal(desk, {"type": "ping"})["code"] == "rate_limited"
+    assert [end.code for end in desk.closed] == [RATE_LIMITED]
+    assert desk.tell({"type": "ping"}) == []
+
+
+def test_who_talks_nonsense_is_closed() -> None:
+    """What is no JSON and what is no event counts; a wrong field does not."""
+    desk = Desk(options=SessionOptions(limits=Limits(malformed_per_minute=2)))
+    for _ in range(5):
+        refusal(desk, {"type": "subscribe", "topics": ["weather"]})
+    refusal(desk, "{")
+    refusal(desk, {"type": "input_audio_buffer.append"})
+    assert desk.closed == []
+    refusal(desk, b"binary")
+    assert [end.code for end in desk.closed] == [MALFORMED]
+
+
+def test_questions_and_searches_are_limited_by_the_minute() -> None:
+    """A question that was refused for another reason is not counted."""
+    desk = Desk(options=SessionOptions(limits=Limits(questions_per_minute=2)))
+    desk.tell(ask("one?"))
+    refusal(desk, ask(" "))
+    assert desk.tell({"type": "memory.search", "query": "a cup"})[0]["type"] == "memory.found"
+    for event in (ask("two?"), {"type": "memory.search", "query": "a cup"}):
+        error = refusal(desk, event)
+        assert (error["code"], error["retry_after_ms"]) == ("rate_limited", 60_000)
+    desk.now += 60
+    assert desk.tell(ask("three?"))[0]["type"] == "response.created"
+
+
 def test_metadata_comes_back() -> None:
     """A client may mark its questions to tell parallel answers apart."""
     desk = Desk()
@@ -549,6 +753,7 @@ NAMES = [
 ]
 NAMES += ["livevlm", "streams", "time", "from", "to", "last", "at", "metadata", "conversation"]
 NAMES += ["instructions", "max_output_tokens", "temperature", "deadline_ms", "response_id", "tools"]
+NAMES += ["item_id", "previous_item_id", "history_turns"]
 NAMES += ["stream", "query", "k", "condition", "webhook", "url", "for", "threshold", "watch"]
 WORDS = ["message", "user", "input_text", "none", "auto", "front", "back", "resp_1", "hold", "full"]
 WORDS += ["realtime", "inf", "90s", "2026-01-31T10:00:00Z", "\ud800", "", "all"]
@@ -606,6 +811,8 @@ KINDS = {
     "watch.deleted",
     "conversation.item.added",
     "conversation.item.done",
+    "conversation.item.retrieved",
+    "conversation.item.deleted",
     "response.created",
 }
 

@@ -21,13 +21,17 @@ MODULES = (
     "service/errands",
     "service/events",
     "service/fields",
+    "service/items",
+    "service/limits",
     "service/naming",
     "service/protocol",
+    "service/resumption",
     "service/streams",
     "service/watches",
 )
 SAYING = tuple(
-    f"service/{name}" for name in ("errands", "events", "protocol", "streams", "watches")
+    f"service/{name}"
+    for name in ("conversation", "errands", "events", "protocol", "streams", "watches")
 )
 EVENT = re.compile(
     r'"((?:session|conversation|response|stream|memory|watch)\.[a-z_.]+|subscribed|pong|error)"'
@@ -59,9 +63,19 @@ def turns() -> Iterator[tuple[dict[str, Any] | None, list[dict[str, Any]]]]:
     yield asked, heard
 
 
-def replay(desk: Desk, asked: dict[str, Any] | None, count: int) -> list[dict[str, Any]]:
-    """What the session says to an example; questions are answered, and watches tell something, when the document says so."""
+def replay(
+    desk: Desk, asked: dict[str, Any] | None, wanted: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """What the session says to an example; questions wait and are answered, and watches tell something, when the document says
+    so.
+    """
+    count = len(wanted)
+    if asked is not None and asked["type"] == "session.resume":
+        return desk.resume(asked)
     said = list(desk.said) if asked is None else desk.tell(asked)
+    for event in wanted:
+        if event["type"] == "response.queued":
+            said += desk.queue(event["position"])
     said += desk.notice()
     for change in ("triggered", "cleared", "expired"):
         if len(said) < count and desk.watches.statuses():
@@ -76,8 +90,8 @@ def test_the_examples_are_what_a_session_says() -> None:
     desk = Desk("front")
     *before, (last, heard) = turns()
     for asked, wanted in before:
-        assert replay(desk, asked, len(wanted)) == wanted
-    assert replay(desk, last, len(heard) - 1) == heard[:-1]
+        assert replay(desk, asked, wanted) == wanted
+    assert replay(desk, last, heard[:-1]) == heard[:-1]
     desk.perform(desk.session.going_away(time_left_s=10, reason="the daemon is stopping"))
     assert desk.said[-1] == heard[-1]
 
