@@ -17,6 +17,7 @@ BENCHMARKS = {
     "soak": "a simulated day: resident memory, and what became of every picture",
     "crashes": "what is lost when the process is killed, again and again",
     "index": "ways to find the archive's pages: what they find, how fast, at what cost",
+    "load": "many clients on a few live streams: first tokens, lost questions, ingest meanwhile",
     "watches": "what looking only where the picture has changed saves and misses",
     "quality": "what memories answer right, hours later, against what they cost",
 }
