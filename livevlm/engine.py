@@ -133,7 +133,11 @@ class Engine:
         spoke = self._answers.speak()
         took = self._take_batch()
         looked = self._watches.step(self._roster.ingest, busy=self._answers.decoding)
-        return called or ran or begun or spoke or took or looked
+        return called or ran or begun or spoke or took or looked or self._tidy()
+
+    def _tidy(self) -> bool:
+        """A bit of what some stream's next question would otherwise wait for: while nobody waits."""
+        return any(watched.ingest.tidy() for watched in self._roster)
 
     def close(self) -> None:
         """End every open question as cancelled, and every errand."""

@@ -107,6 +107,13 @@ class StreamIngest:
         else:
             self._keeper.forget(self.memory, span)
 
+    @torch.inference_mode()
+    def tidy(self) -> bool:
+        """A bit of what the next question would otherwise wait for; False where there is nothing to do."""
+        if self._keeper is None:
+            return self.memory.tidy()
+        return self._keeper.tidy(self.memory)
+
     @property
     def trouble(self) -> str:
         """Why the memory is not written to disk now, where it should be; empty while all is well."""

@@ -19,6 +19,7 @@ class Keeper:
 
     def __init__(self, stream: str, state: StateFolder) -> None:
         self._stream, self._state = stream, state
+        self._repairs = 0
         self.error = ""
 
     def append(self, memory: StreamMemory, block: KVBlock, pictures: Mapping[int, bytes]) -> None:
@@ -42,6 +43,21 @@ class Keeper:
         """
         memory.forget(span)
         self._state.snapshot(memory, alone=True)
+
+    def tidy(self, memory: StreamMemory) -> bool:
+        """Have the memory do a bit of what the next question would wait for, and say what of it was found spoilt; False where
+        there is nothing to do.
+        """
+        worked = memory.tidy()
+        self.tell_repairs(memory)
+        return worked
+
+    def tell_repairs(self, memory: StreamMemory) -> None:
+        """Say what of the memory was not as it should be, once each."""
+        repairs = memory.repairs
+        for repair in repairs[self._repairs :]:
+            logger.warning("stream %s: %s", self._stream, repair)
+        self._repairs = len(repairs)
 
     def close(self, memory: StreamMemory) -> None:
         """A last snapshot, so that the next start replays nothing."""
@@ -81,8 +97,10 @@ def restored(stream: str, folder: Path, memory: StreamMemory, clock: Callable[[]
             f"the memory of {stream} in {folder} cannot be used: {error}; free some space, make the folder "
             "writable, or set another server.state_dir"
         ) from error
-    for repair in (*state.repairs, *memory.repairs):
+    for repair in state.repairs:
         logger.warning("stream %s: %s", stream, repair)
+    keeper = Keeper(stream, state)
+    keeper.tell_repairs(memory)
     newest = memory.newest()
     if newest is not None:
         logger.info(
@@ -91,4 +109,4 @@ def restored(stream: str, folder: Path, memory: StreamMemory, clock: Callable[[]
             newest.stream_s,
             blocks,
         )
-    return Keeper(stream, state)
+    return keeper

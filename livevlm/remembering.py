@@ -58,7 +58,7 @@ RETENTIONS = (
     "clips",
 )
 READERS = ("par", "full", "rekv")
-PAGE_CHOICES = ("layer", "shared")
+PAGE_CHOICES = ("shared", "layer")
 # LiveVLM's cache size, and the positions left free for a question and its answer.
 BUDGET = 12_000
 QUESTION_ROOM = 128
@@ -93,7 +93,7 @@ class MemoryRecipe:
     overfill: bool = True
     score_heads: str = "mean"
     clip_ratio: float = 0.25
-    page_choice: str = "layer"
+    page_choice: str = "shared"
     positions: str = "contiguous"
     sink_tokens: int = 4
     score_pool_tokens: int = 5
@@ -159,7 +159,8 @@ class MemoryRecipe:
             score_heads=self.score_heads,  # type: ignore[arg-type]  # checked above
             positions=self.positions,  # type: ignore[arg-type]  # checked above
             most_positions=backbone.max_positions,
-            shared_pages=self.page_choice == "shared",
+            # ReKV is defined by blocks that each layer chooses.
+            shared_pages=self.page_choice == "shared" and not rekv,
         )
         return StreamMemory(
             backbone.kv,

@@ -1,8 +1,9 @@
 """Searching: where in a stream something was seen, by the archive's pages alone; nothing is read and nothing is said.
 
 A page's share is what the question would give it of its attention, were each page one token with its mean key: the softmax over
-the pages of a layer, meant over layers. That ranks as Position-agnostic Retrieval does, but over everything that the archive
-holds. An answer's own attention is a worse guide to the past: it goes to the newest frames whatever is asked.
+pages of the mean of all layers' logits or, where each layer chooses its own pages, the mean of all layers' softmax. That ranks
+as Position-agnostic Retrieval does, but over everything that the archive holds. An answer's own attention is a worse guide to
+the past: it goes to the newest frames whatever is asked.
 """
 
 from __future__ import annotations

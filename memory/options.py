@@ -17,7 +17,7 @@ class MemoryOptions:
     append_tokens: most tokens that one append brings. context_tokens: most video tokens, counted from the newest, that
     a new chunk attends to; 0 is all. index: how pages are searched. score_heads: how heads' attention becomes a score.
     positions: what a question finds recalled tokens at, most_positions:
-    how many the model was trained with. shared_pages: whether all layers read the same pages.
+    how many the model was trained with. shared_pages: whether all layers read the same pages, or each chooses its own.
     """
 
     budget_tokens: int

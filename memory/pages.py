@@ -19,7 +19,7 @@ class PageTable:
     Pages are appended as the range grows; after a compaction of the range `reset` starts it over. The representative of
     a page of layer l is its mean key of all kv heads, (G * D,), float32.
 
-    shared: all layers choose the same pages, those with the largest sum of their products: the index is of one layer whose
+    shared: all layers choose the same pages, those with the largest mean of their products: the index is of one layer whose
     representatives are those of all layers, one after the other.
     """
 
@@ -65,7 +65,7 @@ class PageTable:
             return self._index.search(query, count, allowed)
         # A page may be taken that all layers allow; compaction leaves differently old tokens in them.
         together = None if allowed is None else allowed.all(0, keepdim=True)
-        found = self._index.search(folded(query[:, None])[:, 0], count, together)
+        found = self._index.search(asked_together(query), count, together)
         return Found(*(part.expand(len(query), -1) for part in found))
 
 
@@ -80,6 +80,11 @@ def page_means(keys: Tensor, page_tokens: int) -> Tensor:
 def folded(vectors: Tensor) -> Tensor:
     """Vectors of layers (L, P, E) -> of one layer that is all of them, (1, P, L * E)."""
     return vectors.transpose(0, 1).flatten(1)[None]
+
+
+def asked_together(query: Tensor) -> Tensor:
+    """A query (L, E) -> the one (1, L * E) whose product with a folded representative is the mean of the layers' products."""
+    return folded(query[:, None])[:, 0] / len(query)
 
 
 def pooled_query(queries: Tensor, kv_heads: int) -> Tensor:

@@ -29,7 +29,11 @@ class Rope:
 
     def rotate(self, x: Tensor, positions: Tensor) -> Tensor:
         """Give x (..., N, D) the positions (N,). Computed in float32, returned in x's dtype."""
-        cos, sin = self.angles(positions)
+        return self.turn(x, self.angles(positions))
+
+    def turn(self, x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
+        """As `rotate`, with the `angles` of the positions: those of a walk are the same in every layer."""
+        cos, sin = angles
         first, second = x.float().chunk(2, dim=-1)
         return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(
             x.dtype

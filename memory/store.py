@@ -308,5 +308,9 @@ class StreamMemory:
 
     @property
     def repairs(self) -> tuple[str, ...]:
-        """What of the archive was not as it should be when it was opened."""
+        """What of the archive was not as it should be, as far as it has been looked for."""
         return () if self._archive is None else self._archive.repairs
+
+    def tidy(self) -> bool:
+        """A bit of what the next question would otherwise wait for; False where there is nothing to do."""
+        return self._archive is not None and self._archive.tidy()

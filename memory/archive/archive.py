@@ -16,9 +16,10 @@ from memory.archive.index import ArchiveIndex
 from memory.archive.vault import Archived, Newest, Vault, VaultStats
 from memory.index import Found
 from memory.kv import KVBlock, TimeSpan
-from memory.pages import folded
+from memory.pages import asked_together, folded
 
 ADDED_AT_ONCE = 1024  # pages whose representatives are computed together
+TIDIED_AT_ONCE = 64  # the same while nobody waits for it: somebody may in a moment
 
 
 class Archive:
@@ -27,11 +28,11 @@ class Archive:
     def __init__(self, vault: Vault, index: ArchiveIndex, *, shared: bool = False) -> None:
         """shared: whether all layers choose the same pages; the index is then of one layer, which is all of them in a row."""
         self._vault, self._index, self._shared = vault, index, shared
-        self._indexed = vault.first_page
+        self._indexed = 0
 
     @property
     def repairs(self) -> tuple[str, ...]:
-        """What was not as it should be when it was opened."""
+        """What was not as it should be, as far as it has been looked for."""
         return tuple(f"{repair.path}: {repair.what}" for repair in self._vault.repairs)
 
     @property
@@ -70,13 +71,16 @@ class Archive:
         return self._vault.pages_within(span, before)
 
     def search(self, query: Tensor, count: int, pages: range) -> Found:
-        """The `count` best of those pages for the query (L, G * D), per layer and best first; there must be as many."""
+        """The `count` best of those pages for the query (L, G * D), per layer and best first; there must be as many.
+
+        Where all layers choose the same, a score is the mean of their products.
+        """
         assert count <= len(pages), (count, pages)
         if count == 0:
             nobody = torch.zeros(query.shape[0], 0)
             return Found(nobody, nobody.long())
         self._sync()
-        asked = folded(query[:, None])[:, 0] if self._shared else query
+        asked = asked_together(query) if self._shared else query
         scores, ids = self._index.search(asked.float().cpu(), count, pages.start, pages.stop)
         return Found(scores.expand(len(query), -1), ids.expand(len(query), -1))
 
@@ -108,11 +112,25 @@ class Archive:
         """Bytes in host memory, the index included."""
         return self.stats().host_bytes + self._index.nbytes
 
-    def _sync(self) -> None:
-        """Index the pages that came since, and let go of those that went."""
+    def tidy(self) -> bool:
+        """A bit of what the next question would otherwise wait for: files are checked that nobody has read since they were
+        opened, then pages are indexed. False where there is nothing to do.
+        """
+        if self._vault.check_next():
+            return True
+        waiting = self._vault.end_page - max(self._indexed, self._vault.first_page)
+        if waiting < TIDIED_AT_ONCE:
+            return False
+        self._sync(TIDIED_AT_ONCE)
+        return True
+
+    def _sync(self, most: int | None = None) -> None:
+        """Index the pages that came since, at most so many, and let go of those that went."""
         first, end = self._vault.first_page, self._vault.end_page
         self._index.drop_below(first)
         self._indexed = max(self._indexed, first)
+        if most is not None:
+            end = min(end, self._indexed + most)
         while self._indexed < end:
             stop = min(end, self._indexed + ADDED_AT_ONCE)
             means = self._vault.means(self._indexed, stop)

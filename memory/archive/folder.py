@@ -14,14 +14,16 @@ import memory.archive.disk as disk
 from memory.archive.errors import ArchiveFailed, ForeignArchive, explained
 from memory.archive.files import SegmentFiles, SegmentName
 from memory.archive.record import Format, Header, header_of
-from memory.archive.repair import Repair, Stored, opened
+from memory.archive.repair import Repair, Stored, checked, opened
 
 _FILE = re.compile(r"(\d{8,})-(\d+)\.(rows|jpegs|log|log\.tmp)(\.broken)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a folder held: segments in stream order, none but the last empty; numbers below `floor` have been dealt with."""
+    """What a folder held: segments in stream order, none but the last empty, which is checked, while the others may not be;
+    numbers below `floor` have been dealt with.
+    """
 
     segments: list[Stored]
     floor: int
@@ -58,12 +60,19 @@ class ArchiveFolder:
         floor = 0
         for name, (log, header) in logs.items():
             if header is None:
-                repairs.append(self._set_aside(name, "its log cannot be read"))
+                repairs.append(self.set_aside(name, "its log cannot be read"))
                 continue
             stored = self._opened(name, log, header, repairs)
             if stored is not None:
                 self._keep(held, stored, repairs)
                 floor = max(floor, header.floor)
+        # It will be written to, and its rows are read now anyway.
+        while held and held[-1].unchecked:
+            try:
+                held[-1], more = checked(held[-1])
+                repairs += more
+            except ArchiveFailed as error:
+                repairs.append(self.set_aside(held.pop().files.name, str(error)))
         return Contents(held, floor, repairs)
 
     def draft(self, floor: int, instead: SegmentName | None = None) -> SegmentFiles:
@@ -81,6 +90,20 @@ class ArchiveFolder:
             disk.sync(self._path)
         except OSError as error:
             raise explained(error, self._path) from error
+
+    def set_aside(self, name: SegmentName, why: str) -> Repair:
+        """Rename the files of a segment, so that nobody takes them for one."""
+        for kind in ("rows", "jpegs", "log"):
+            file = self._path / f"{name}.{kind}"
+            if file.exists():
+                aside = file.with_name(file.name + ".broken")
+                try:
+                    disk.rename(file, aside)
+                except OSError as error:
+                    raise explained(error, file) from error
+                self._broken.append(aside)
+                self.broken_bytes += disk.size(aside)
+        return Repair(self._path / f"{name}.log", f"set aside as *.broken: {why}")
 
     def remove_broken(self) -> None:
         """Delete what was set aside."""
@@ -111,7 +134,7 @@ class ArchiveFolder:
         try:
             stored, made = opened(self._path, name, self._kind, log, header)
         except ArchiveFailed as error:
-            repairs.append(self._set_aside(name, str(error)))
+            repairs.append(self.set_aside(name, str(error)))
             return None
         repairs += made
         return stored
@@ -120,26 +143,13 @@ class ArchiveFolder:
         """Put a segment behind those before it, if it belongs there; an empty one is none once another follows."""
         if held and not len(held[-1].tokens):
             empty = held.pop().files
-            repairs.append(self._set_aside(empty.name, "nothing of it can be read"))
+            repairs.append(self.set_aside(empty.name, "nothing of it can be read"))
         if held and len(stored.tokens):
             last, first = held[-1].tokens[-1], stored.tokens[0]
             if first["number"] <= last["number"] or first["time"] < last["time"]:
-                repairs.append(self._set_aside(stored.files.name, "it is out of stream order"))
+                repairs.append(self.set_aside(stored.files.name, "it is out of stream order"))
                 return
         held.append(stored)
-
-    def _set_aside(self, name: SegmentName, why: str) -> Repair:
-        for kind in ("rows", "jpegs", "log"):
-            file = self._path / f"{name}.{kind}"
-            if file.exists():
-                aside = file.with_name(file.name + ".broken")
-                try:
-                    disk.rename(file, aside)
-                except OSError as error:
-                    raise explained(error, file) from error
-                self._broken.append(aside)
-                self.broken_bytes += disk.size(aside)
-        return Repair(self._path / f"{name}.log", f"set aside as *.broken: {why}")
 
     def _delete(self, file: Path) -> None:
         try:

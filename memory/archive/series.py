@@ -23,10 +23,12 @@ Column = Literal["time", "number"]
 
 
 class Series:
-    """Segments, of which only the last may be empty. Ids of pages rise in stream order and are never dealt twice."""
+    """Segments, of which only the last may be empty. Ids of pages rise in stream order and are never dealt twice. row_shape:
+    (L, B), layers, and bytes of a token in one.
+    """
 
     def __init__(self, page_tokens: int, row_shape: tuple[int, int]) -> None:
-        self._page_tokens, self._row_shape = page_tokens, row_shape
+        self._page_tokens, self.row_shape = page_tokens, row_shape
         self._segments: list[Segment] = []
         # The id of each segment's first page.
         self._bases: list[int] = []
@@ -118,7 +120,7 @@ class Series:
         places = (firsts[..., None] + np.arange(self._page_tokens)).reshape(len(ids), -1)
         owners = np.repeat(owner, self._page_tokens, axis=1)
         layers = np.broadcast_to(np.arange(len(ids))[:, None], places.shape)
-        rows = np.empty((*places.shape, self._row_shape[1]), np.uint8)
+        rows = np.empty((*places.shape, self.row_shape[1]), np.uint8)
         tokens = np.empty(places.shape, TOKEN)
         for which in np.unique(owner):
             here, segment = owners == which, self._segments[which]
@@ -130,7 +132,7 @@ class Series:
         """Rows (L, M, B) and tokens (L, M), M < 2 * C: those below a token's number that follow the last page below it,
         and inside the span.
         """
-        layers, row_bytes = self._row_shape
+        layers, row_bytes = self.row_shape
         stop = self.within(None, before).stop
         which, start = 0, 0
         if stop > self.first_page:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from memory.archive.caps import VaultOptions, hold_caps
+from memory.archive.checks import Checks
 from memory.archive.erasing import carry_over
 from memory.archive.errors import ArchiveError
 from memory.archive.folder import ArchiveFolder
@@ -74,7 +75,8 @@ class VaultStats:
 class Vault:
     """The archive of one stream's tokens. Errors are those of memory/archive/errors.py.
 
-    Opening one with a folder takes what lies there; `repairs` says what was not as it should be. Not thread-safe.
+    Opening one with a folder takes what lies there; it is checked by `check_next`, or before anything is read of it. `repairs`
+    says what was not as it should be. Not thread-safe.
     """
 
     def __init__(self, shape: KVShape, dtype: torch.dtype, options: VaultOptions) -> None:
@@ -86,10 +88,19 @@ class Vault:
         self._end = 0
         # Segments that no longer count, and whose files are still to be deleted.
         self._leaving: list[Segment] = []
-        self.repairs: tuple[Repair, ...] = ()
+        self._checks = Checks()
         if self._folder:
-            self._load(self._folder)
+            self._end = self._checks.load(self._folder, self._series, options.segment_tokens)
         hold_caps(self._series, self._options, self._folder)
+
+    @property
+    def repairs(self) -> tuple[Repair, ...]:
+        """What was not as it should be, as far as it has been looked for."""
+        return self._checks.repairs
+
+    def check_next(self) -> bool:
+        """Check another segment of those in the folder; False where all are. If tokens are left out pages have new ids."""
+        return self._folder is not None and self._checks.next(self._folder, self._series)
 
     @property
     def end_number(self) -> int:
@@ -118,12 +129,12 @@ class Vault:
     @property
     def first_page(self) -> int:
         """The lowest id of a page that is there."""
-        return self._series.first_page
+        return self._checked().first_page
 
     @property
     def end_page(self) -> int:
         """The id that the next page will have."""
-        return self._series.end_page
+        return self._checked().end_page
 
     def append(
         self, block: KVBlock, first_number: int, pictures: Mapping[int, bytes] | None = None
@@ -157,23 +168,23 @@ class Vault:
         means = [torch.empty(layers, 0, width)]
         for first in range(low, high, _PAGES_AT_ONCE):
             ids = torch.arange(first, min(first + _PAGES_AT_ONCE, high))
-            rows, _ = self._series.read(ids.expand(layers, -1))
-            means.append(page_means(self._codec.decode(rows)[0], size))
+            keys, _ = self._codec.decode(self._checked().read(ids.expand(layers, -1))[0])
+            means.append(page_means(keys, size))
         return torch.cat(means, dim=1)
 
     def pages_within(self, span: TimeSpan | None, before: int) -> range:
         """The ids of the pages whose tokens are all inside the span of stream seconds and below the number `before`."""
-        return self._series.within(span, before)
+        return self._checked().within(span, before)
 
     def read(self, pages: Tensor) -> Archived:
         """Ids of pages (L, P), which must be there -> their tokens (L, ..., P * C), in the order of the ids."""
-        return self._archived(*self._series.read(pages))
+        return self._archived(*self._checked().read(pages))
 
     def tail(self, span: TimeSpan | None, before: int) -> Archived:
         """The fewer than 2 * C tokens below `before` and inside the span that follow the last page below `before`; the
         same in all layers.
         """
-        return self._archived(*self._series.tail(span, before))
+        return self._archived(*self._checked().tail(span, before))
 
     def picture(self, frame: int) -> bytes | None:
         """The JPEG of a frame, if there is one."""
@@ -189,7 +200,7 @@ class Vault:
         What was left out or set aside as spoilt is erased too: nobody can say of what time it is. A crash leaves each
         segment as it was or as it shall be; where an error is raised, forget again.
         """
-        segments = self._series.segments
+        segments = self._checked().segments
         kept, forgotten = list(segments), 0
         try:
             for place, segment in enumerate(segments):
@@ -212,7 +223,7 @@ class Vault:
         last = next((one.tokens[-1] for one in reversed(segments) if len(one)), None)
         return VaultStats(
             tokens=sum(map(len, segments)),
-            pages=self.end_page - self.first_page,
+            pages=self._series.end_page - self._series.first_page,
             segments=len(segments),
             host_bytes=self._series.host_bytes,
             disk_bytes=self._series.disk_bytes + (folder.broken_bytes if folder else 0),
@@ -235,17 +246,11 @@ class Vault:
         self.sync()
         self._series.replace([], anew=True)
 
-    def _load(self, folder: ArchiveFolder) -> None:
-        contents = folder.load()
-        self.repairs = tuple(contents.repairs)
-        shape, room = self._format.row_shape, self._options.segment_tokens
-        for stored in contents.segments:
-            newest = stored is contents.segments[-1]
-            capacity = room if newest else len(stored.tokens)
-            self._series.add(Segment(shape, capacity, stored=stored))
-        last = self._series.last
-        behind = int(last.tokens["number"][-1]) + 1 if last is not None and len(last) else 0
-        self._end = max(contents.floor, behind)
+    def _checked(self) -> Series:
+        """The segments, once nothing of them is unchecked."""
+        while self.check_next():
+            pass
+        return self._series
 
     def _roomy(self) -> Segment:
         """The newest segment, or a new one if it is full."""

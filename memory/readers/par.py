@@ -3,7 +3,8 @@ memory.
 
 The question's position-free query, pooled over its tokens and heads, is held against every page's mean key; the best
 pages up to a share of the long-term budget are read, in stream order, at contiguous positions. Where the paper is
-silent: each layer chooses its own pages, equally many; tokens behind the last whole page are read too.
+silent: all layers read the same pages, or each chooses its own, equally many (MemoryOptions.shared_pages); tokens behind the
+last whole page are read too.
 
 With an archive, its pages are searched instead of the device's: it holds the same tokens, and those that retention dropped.
 Of the device's own tokens only those take part that are older than the archive's oldest. Both are ranked together; how many

@@ -45,7 +45,11 @@ R = TypeVar("R", bound=Result)
 
 
 def engine(
-    *names: str, count: int = 20, state: Path | None = None, archive: bool = True
+    *names: str,
+    count: int = 20,
+    state: Path | None = None,
+    archive: bool = True,
+    page_choice: str = "shared",
 ) -> tuple[Engine, dict[str, Camera]]:
     """An engine over cameras ("cam" when none is named) that have seen so many frames, a second apart."""
     cameras = {name: Camera(count) for name in names or ("cam",)}
@@ -53,7 +57,9 @@ def engine(
         ToyBackbone(),
         streams=[camera.stream(name) for name, camera in cameras.items()],
         options=EngineOptions(
-            memory=MemoryRecipe(budget_tokens=96, short_term_frames=4, archive=archive),
+            memory=MemoryRecipe(
+                budget_tokens=96, short_term_frames=4, archive=archive, page_choice=page_choice
+            ),
             max_waiting=4,
         ),
         metrics=Metrics(),
@@ -114,20 +120,23 @@ def test_searching_without_an_archive_finds_what_an_answer_would_be_given_from()
     assert found.spans
 
 
-def test_searching_ranks_all_that_the_archive_holds() -> None:
-    """Each frame's score is its pages' share: a softmax over the mean keys of all pages, meant over layers; here a page is a
-    frame. The best ones are told, neighbours joined, each with its picture.
+@pytest.mark.parametrize("page_choice", ["shared", "layer"])
+def test_searching_ranks_all_that_the_archive_holds(page_choice: str) -> None:
+    """Each frame's score is its pages' share: a softmax over the mean keys of all pages, meant over layers, which comes last
+    where each layer chooses and first where all choose together; here a page is a frame. The best ones are told, neighbours
+    joined, each with its picture.
     """
-    made, _ = engine()
+    made, _ = engine(page_choice=page_choice)
     memory = made._roster.ingest("cam").memory
     assert memory.archive is not None
     ids = torch.tensor([list(memory.archive.pages(None, memory.archive.end_number))] * 2)
     keys = memory.archive.read(ids).keys.unflatten(2, (20, 16)).mean(3)  # (L, G, 20, D)
-    backbone = made._backbone
+    backbone = made._preparation.backbone
     asked = question_queries(backbone, memory, backbone.codec.encode("a cup"))
     query = asked.unflatten(1, (2, 2)).mean((2, 3))  # (L, G, D)
     scores = torch.einsum("lgd,lgpd->lp", query, keys) / 12**0.5
-    share = scores.double().softmax(1).mean(0)
+    each = scores.double()
+    share = each.mean(0).softmax(0) if page_choice == "shared" else each.softmax(1).mean(0)
     every = do(made, Search(stream="cam", text="a cup", limit=20), Found).spans
     assert sum(one.score for one in every) == pytest.approx(1)
     assert [(one.from_s, one.to_s, one.tier) for one in sorted(every, key=lambda s: s.from_s)] == [

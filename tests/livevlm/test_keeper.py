@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from livevlm.errors import ConfigError
 from livevlm.ingest import StreamIngest
@@ -19,10 +20,13 @@ from livevlm.vision import FrameEncoder, jpeg
 from tests.livevlm.tiny import frames
 
 
-def begun(folder: Path) -> StreamIngest:
+def begun(folder: Path, *, page_tokens: int = 16, page_choice: str = "shared") -> StreamIngest:
     """A stream's write path on the toy, with what the folder holds of it."""
     toy = ToyBackbone()
-    memory = MemoryRecipe(budget_tokens=96, short_term_frames=4).build(
+    recipe = MemoryRecipe(
+        budget_tokens=96, short_term_frames=4, page_tokens=page_tokens, page_choice=page_choice
+    )
+    memory = recipe.build(
         toy, prompt="p", frame_tokens=16, chunk_frames=4, folder=folder / "archive"
     )
     keeper = restored("hall", folder / "memory", memory, lambda: 0.0)
@@ -77,6 +81,49 @@ def test_a_jpeg_is_the_picture() -> None:
     assert back.shape == image.shape
     assert abs(back[:, :20].astype(int) - image[:, :20]).mean() < 8
     assert abs(back[:, 28:].astype(int) - image[:, 28:]).mean() < 8
+
+
+def test_what_was_kept_for_pages_of_each_layer_is_read_for_all(tmp_path: Path) -> None:
+    """Files hold no index: a folder that was written with one choice of pages gives with the other what its own would."""
+    every, recalls = frames(40, size=(64, 64)), []
+    queries = torch.randn(2, 4, 3, 12, generator=torch.Generator().manual_seed(1))
+    for page_choice in ("layer", "shared"):
+        first = begun(tmp_path / page_choice, page_choice=page_choice)
+        for start in range(0, 40, 4):
+            first.add(every[start : start + 4])
+        first.close()
+        again = begun(tmp_path / page_choice, page_choice="shared")
+        recalls.append(again.memory.recall(queries))
+        again.close()
+    assert torch.equal(recalls[0].frames, recalls[1].frames)
+    assert torch.equal(recalls[0].keys, recalls[1].keys)
+    assert recalls[0].tiers.archive > 0
+
+
+def test_what_is_spoilt_is_said_when_it_is_found(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A start reads the newest of the archive alone; the rest is read while nobody waits, and the log says once what it was."""
+    first = begun(tmp_path, page_tokens=1)
+    every = frames(48, size=(64, 64))
+    for start in range(0, 48, 4):
+        first.add(every[start : start + 4])
+    first.close()
+    rows = tmp_path / "archive" / "00000000-0.rows"
+    data = bytearray(rows.read_bytes())
+    data[0] ^= 1
+    rows.write_bytes(data)
+    again = begun(tmp_path, page_tokens=1)
+    assert caplog.messages == []
+    while again.tidy():
+        pass
+    again.tidy()
+    spoilt = "left out the spoilt tokens 1 to 64"  # the prompt is number 0
+    (message,) = caplog.messages
+    assert message.startswith("stream hall: ")
+    assert message.endswith(spoilt)
+    assert again.memory.stats().tokens.archive == 48 * 16 - 64
+    again.close()
 
 
 def test_a_full_disk_is_said_once_and_so_is_its_end(

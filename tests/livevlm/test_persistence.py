@@ -77,6 +77,7 @@ def test_the_fingerprint_tells_models_and_settings_apart() -> None:
 
     assert of() == of()
     assert of() == of(reader="full", retrieval_ratio=1.0)
+    assert of(page_choice="layer") == of(page_choice="shared")
     assert of() != of(retention="topk")
     assert of() != of(seed=1)
     assert MemoryRecipe().archive

@@ -19,6 +19,8 @@ from memory import (
 )
 from memory.archive.archive import Archive
 from memory.archive.index import ArchiveIndex
+from memory.index import ExactIndex
+from memory.pages import PageTable, page_means
 from memory.scoring import attention_mass
 from tests.memory.making import ROPE, SHAPE, archive, block, long_term, memory, prompt, question
 
@@ -48,8 +50,8 @@ def shared(*, archived: bool = False, budget: int = 1000) -> StreamMemory:
 
 
 @pytest.mark.parametrize("archived", [False, True])
-def test_shared_pages_are_those_with_the_largest_sum(archived: bool) -> None:
-    """All layers read the same frames: the ones whose products, summed over the layers, are largest."""
+def test_shared_pages_are_those_with_the_largest_mean(archived: bool) -> None:
+    """All layers read the same frames: the ones whose products, meant over the layers, are largest."""
     found = shared(archived=archived, budget=24 if archived else 1000).recall(question())
     assert found.tiers.long + found.tiers.archive == 20
     everything = memory(KeepAll(), ReadAll())
@@ -59,6 +61,22 @@ def test_shared_pages_are_those_with_the_largest_sum(archived: bool) -> None:
     asked = question().mean(2).reshape(2, 2, 2, 8).mean(2)
     best = torch.einsum("lgpd,lgd->p", paged.mean(3), asked).topk(5).indices.sort().values
     assert torch.equal(found.keys[:, :, 3:23], paged[:, :, best].reshape(2, 2, 20, 8))
+
+
+def test_a_score_of_all_layers_is_the_mean_of_theirs() -> None:
+    """What is ranked together has one scale: pages of the device and of the archive, and shares made of either."""
+    store = shared(archived=True, budget=24)
+    assert store.archive is not None
+    pages = store.archive.pages(None, store.appended)
+    query = torch.randn(SHAPE.layers, 16, generator=torch.Generator().manual_seed(1))
+    found = store.archive.search(query, 3, pages)
+    means = page_means(store.archive.read(found.pages).keys, 4)
+    torch.testing.assert_close(
+        found.scores, torch.einsum("lpe,le->p", means, query).expand(2, -1) / SHAPE.layers
+    )
+    table = PageTable(ExactIndex(1, 32, torch.device("cpu")), 4, shared=True)
+    table.sync(store.archive.read(found.pages).keys)
+    torch.testing.assert_close(table.best(query, 3).scores, found.scores)
 
 
 def test_shared_pages_obey_a_time_range() -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from memory import Archive, ArchiveIndex
 from memory.archive import Vault
 from tests.memory.archive.making import (
     ROW_BYTES,
+    SHAPE,
+    assert_true,
     fill,
     frame_of,
     jpeg,
@@ -101,17 +106,105 @@ def test_a_torn_tail_is_cut_off(tmp_path: Path) -> None:
 
 
 def test_a_flipped_bit_loses_its_record_alone(tmp_path: Path) -> None:
-    """What follows a spoilt append is still there, from memory and from the files."""
+    """What follows a spoilt append is still there, from memory and from the files. The newest segment is checked when it is
+    opened, the others when something is read.
+    """
     fill(vault(tmp_path), 40, at_once=4).close()
     for name in ("00000000-0.rows", "00000002-0.rows"):
         damage(tmp_path / name, 5.5 * ROW_BYTES / (tmp_path / name).stat().st_size, "flip")
     store = vault(tmp_path)
-    assert [repair.what for repair in store.repairs] == [
-        "left out the spoilt tokens 4 to 7",
-        "left out the spoilt tokens 36 to 39",
-    ]
+    newest, older = "left out the spoilt tokens 36 to 39", "left out the spoilt tokens 4 to 7"
+    assert [repair.what for repair in store.repairs] == [newest]
     assert visible(store) == [*range(4), *range(8, 36)]
+    assert [repair.what for repair in store.repairs] == [newest, older]
     assert visible(fill(store, 8)) == [*range(4), *range(8, 44)]
+
+
+READINGS: dict[str, Callable[[Vault], object]] = {
+    "pages": lambda store: store.pages_within(None, 99),
+    "span": lambda store: store.pages_within((3.0, 4.0), 99),
+    "first": lambda store: store.first_page,
+    "end": lambda store: store.end_page,
+    "tail": lambda store: store.tail(None, 99),
+    "forget": lambda store: store.forget(90.0, 99.0),
+}
+
+
+@pytest.mark.parametrize("reading", list(READINGS))
+def test_whatever_is_read_first_finds_what_is_spoilt(tmp_path: Path, reading: str) -> None:
+    """No page is named and nothing is copied of a segment that nobody has checked."""
+    fill(vault(tmp_path), 40, at_once=4).close()
+    damage(tmp_path / "00000000-0.rows", 0.5, "flip")
+    store = vault(tmp_path)
+    assert store.repairs == ()
+    READINGS[reading](store)
+    assert [repair.what for repair in store.repairs] == ["left out the spoilt tokens 8 to 11"]
+    assert visible(store) == [*range(8), *range(12, 40)]
+
+
+def test_what_waits_to_be_checked_is_checked_bit_by_bit(tmp_path: Path) -> None:
+    """One segment a call, the newest first, while the stream goes on; one that the cap takes meanwhile is passed over."""
+    fill(vault(tmp_path), 80, at_once=4).close()
+    damage(tmp_path / "00000003-0.rows", 0, "flip")
+    damage(tmp_path / "00000000-0.rows", 0, "flip")
+    store = vault(tmp_path, disk_bytes=vault(tmp_path).stats().disk_bytes)
+    assert store.check_next()
+    assert len(store.repairs) == 1
+    fill(store, 4)
+    assert store.stats().tokens == 80 - 16 - 4 + 4
+    assert [store.check_next() for _ in range(3)] == [True, True, False]
+    assert len(store.repairs) == 1
+    assert visible(store) == [*range(16, 48), *range(52, 84)]
+
+
+def test_a_segment_of_which_nothing_is_left_is_set_aside(tmp_path: Path) -> None:
+    """Those before and behind it are read, and the next start does not meet it again."""
+    fill(vault(tmp_path), 48, at_once=16).close()
+    damage(tmp_path / "00000001-0.rows", 0.5, "flip")
+    store = vault(tmp_path)
+    assert visible(store) == [*range(16), *range(32, 48)]
+    assert [repair.what for repair in store.repairs] == [
+        "left out the spoilt tokens 16 to 31",
+        "set aside as *.broken: nothing of it can be read",
+    ]
+    again = vault(tmp_path)
+    assert visible(again) == visible(store)
+    assert again.repairs == ()
+
+
+def test_what_cannot_even_be_set_aside_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that can only be read stops no question."""
+    fill(vault(tmp_path), 48, at_once=16).close()
+    damage(tmp_path / "00000001-0.rows", 0.5, "flip")
+    store = vault(tmp_path)
+    monkeypatch.setattr("memory.archive.disk.rename", read_only)
+    assert visible(store) == [*range(16), *range(32, 48)]
+    assert "cannot be written" in store.repairs[-1].what
+
+
+def test_an_index_has_nothing_of_what_is_spoilt(tmp_path: Path) -> None:
+    """A search after a damaged start, whether all was tidied up before or not, finds every page that is whole and no other."""
+    fill(vault(tmp_path, segment_tokens=400), 1200).close()
+    damage(tmp_path / "00000001-0.rows", 0.5, "flip")
+    for tidied in (True, False):
+        store = vault(tmp_path, segment_tokens=400)
+        archive = Archive(store, ArchiveIndex(SHAPE.layers, SHAPE.kv_heads * SHAPE.head_dim))
+        steps = 0
+        while tidied and archive.tidy():
+            steps += 1
+        pages = archive.pages(None, 1200)
+        assert not tidied or steps == 2 + len(pages) // 64
+        found = archive.search(torch.ones(SHAPE.layers, 8), len(pages), pages)
+        assert set(found.pages[0].tolist()) == set(pages)
+        assert_true(archive.read(found.pages))
+        assert len(archive.repairs) == 1
+
+
+def read_only(*_: object) -> None:
+    """A disk that cannot be written."""
+    raise OSError(30, "Read-only file system")
 
 
 def test_a_spoilt_record_in_the_log_loses_itself_alone(tmp_path: Path) -> None:

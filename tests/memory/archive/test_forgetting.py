@@ -106,8 +106,8 @@ def test_what_was_spoilt_is_erased_too(tmp_path: Path) -> None:
         data[at] ^= 1
         file.write_bytes(data)
     store = vault(tmp_path)
-    assert len(store.repairs) == 2
     pages = numbers_on_pages(store)
+    assert len(store.repairs) == 2
     data = everything(tmp_path)
     assert row_bytes(4) in data
     assert row_bytes(40) in data
