@@ -25,6 +25,7 @@ from livevlm.layers import from_flag
 from livevlm.messages import Answer, StreamStatus
 from livevlm.reload import Hands, Reloader
 from livevlm.remembering import READERS, RETENTIONS, MemoryRecipe
+from livevlm.service.limits import Limits
 from livevlm.service.tls import ailment
 from streams import Recording
 
@@ -298,8 +299,14 @@ def test_every_setting_reaches_its_part() -> None:
         "answer.system_prompt=Be brief.",
         "answer.max_waiting=3",
         "answer.temperature=0.7",
+        "answer.history_turns=6",
         "server.max_message_bytes=2048",
         "server.max_questions_per_client=2",
+        "server.max_questions_per_minute=30",
+        "server.max_messages_per_s=1.5",
+        "server.max_malformed_per_minute=9",
+        "server.max_answer_tokens=77",
+        "server.max_clients=5",
         "server.allowed_origins=https://a.example",
     )
     config = configuration(*settings)
@@ -311,6 +318,14 @@ def test_every_setting_reaches_its_part() -> None:
     assert (server.max_message_bytes, server.max_questions_per_client) == (2048, 2)
     assert server.allowed_origins == {"https://a.example"}
     assert (server.defaults.max_tokens, server.defaults.temperature) == (4, 0.7)
+    assert server.defaults.history_turns == 6
+    assert server.limits == Limits(
+        messages_per_s=1.5,
+        malformed_per_minute=9,
+        questions_per_minute=30,
+        answer_tokens=77,
+        clients=5,
+    )
 
 
 @pytest.mark.parametrize("retention", RETENTIONS)

@@ -27,7 +27,7 @@ class SeeingToy(ToyBackbone):
 
     def __init__(self, max_positions: int) -> None:
         super().__init__()
-        self.max_positions = max_positions  # type: ignore[misc]
+        self.max_positions = max_positions
         self.read: list[str] = []
         self._table = {
             tuple(row.tolist()): number for number, row in enumerate(self.embed(range(257)))

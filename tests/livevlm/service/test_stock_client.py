@@ -53,7 +53,7 @@ async def test_the_stock_client_holds_a_conversation() -> None:
     """Two turns, streamed; the second is asked with the first; response.done holds text and usage."""
     options = ServerOptions(token=TOKEN)
     async with running(options=options) as where, stock(where) as connection:
-        created = await connection.recv()
+        created: Any = await connection.recv()
         await connection.session.update(
             session={"type": "realtime", "instructions": "Be brief.", "output_modalities": ["text"]}
         )
