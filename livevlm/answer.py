@@ -11,7 +11,7 @@ from torch import Tensor
 
 from livevlm.backbone import Backbone
 from livevlm.chat import ChatLayout, fitting
-from livevlm.decoder import AnswerPast, ChunkPast, SideBySide
+from livevlm.decoder import AnswerPast, AnswerPasts, ChunkPast
 from livevlm.detokenize import Detokenizer
 from livevlm.errors import LiveVLMError, RangeNotInMemory
 from livevlm.messages import (
@@ -124,9 +124,11 @@ class Answering:
         return encode(self._layout.ask(question.text, earlier))
 
     def advance(self) -> AnswerChunk | None:
-        """One more token; the text that it completes, if any."""
-        (chunk,) = advance_together([self])
-        return chunk
+        """One more token; the text that it completes, if any. Raises LiveVLMError where the model gives no numbers."""
+        (said,) = advance_together([self])
+        if isinstance(said, LiveVLMError):
+            raise said
+        return said
 
     def choose(self) -> tuple[AnswerChunk | None, int | None]:
         """The next token's text, if it completes any, and its id, unless the answer is over with it."""
@@ -177,18 +179,31 @@ class Answering:
 
 
 @torch.inference_mode()
-def advance_together(answers: Sequence[Answering]) -> list[AnswerChunk | None]:
-    """One more token of each of several answers, in one walk of their model; the text that each completes, if any."""
-    chosen = [one.choose() for one in answers]
-    going = [(one, id_) for one, (_, id_) in zip(answers, chosen, strict=True) if id_ is not None]
+def advance_together(
+    answers: Sequence[Answering],
+) -> list[AnswerChunk | LiveVLMError | None]:
+    """One more token of each of several answers, in one walk of their model. For each: the text that it completes, if any, or
+    why the answer can go no further, which is no matter of the others.
+    """
+    said: list[AnswerChunk | LiveVLMError | None] = []
+    going: list[tuple[Answering, AnswerPast, int]] = []
+    for one in answers:
+        try:
+            chunk, id_ = one.choose()
+        except LiveVLMError as error:
+            said.append(error)
+            continue
+        said.append(chunk)
+        if id_ is not None and one._past is not None:
+            going.append((one, one._past, id_))
     if going:
         backbone = going[0][0]._backbone
-        pasts = [one._past for one, _ in going if one._past is not None]
-        past = pasts[0] if len(pasts) == 1 else SideBySide(pasts, [1] * len(pasts))
-        hidden = backbone.forward(backbone.embed([id_ for _, id_ in going]), past)
-        for (one, _), logits in zip(going, backbone.logits(hidden), strict=True):
+        pasts = [past for _, past, _ in going]
+        past = AnswerPasts(pasts, [1] * len(pasts))
+        hidden = backbone.forward(backbone.embed([id_ for _, _, id_ in going]), past)
+        for (one, _, _), logits in zip(going, backbone.logits(hidden), strict=True):
             one._next = logits
-    return [chunk for chunk, _ in chosen]
+    return said
 
 
 def question_queries(backbone: Backbone, memory: StreamMemory, text: list[int]) -> Tensor:

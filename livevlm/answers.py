@@ -130,17 +130,21 @@ class Answers:
             return False
         going = [asked for asked in self._active if not self._stopped(asked)]
         began = self._desk.clock()
-        chunks = advance_together([asked.answering for asked in going])
+        said = advance_together([asked.answering for asked in going])
         if going:
             self._metrics.stage("decode", self._desk.clock() - began)
         self._active = []
-        for asked, chunk in zip(going, chunks, strict=True):
+        for asked, chunk in zip(going, said, strict=True):
+            if isinstance(chunk, LiveVLMError):
+                self._end(asked, "failed", chunk)
+                continue
             if chunk is not None:
                 asked.sink(chunk)
             if asked.answering.over is not None:
                 self._end(asked, asked.answering.over)
             else:
                 self._active.append(asked)
+        self._metrics.answers_in_batch(len(self._active))
         return True
 
     def _sweep(self) -> bool:

@@ -65,6 +65,11 @@ class Backbone(Protocol):
         ...
 
     @property
+    def weight_bytes(self) -> int:
+        """What every walk reads, be it for one token: the weights of the text model's layers and of its head."""
+        ...
+
+    @property
     def max_positions(self) -> int:
         """The most positions that it was trained to read at once."""
         ...

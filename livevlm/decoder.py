@@ -62,6 +62,10 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """
     new, total = q.shape[1], k.shape[1]
     mask: Tensor | None = None
+    if new == 1:
+        # A single query sees every key, so heads that share keys can stand as rows of one: nothing is repeated for them.
+        rows = q.view(1, k.shape[0], -1, q.shape[2])
+        return scaled_dot_product_attention(rows, k[None], v[None]).reshape(q.shape)
     if 1 < new < total:
         # Queries are the newest tokens: the mask is aligned to the lower right corner.
         if q.is_cuda:
@@ -141,14 +145,16 @@ class AnswerPast:
 
     def __init__(self, recall: Recall, rope: Rope, room: int) -> None:
         layers, kv_heads, tokens, head_dim = recall.keys.shape
-        self._rope, self._length = rope, tokens
-        self._keys = recall.keys.new_empty(layers, kv_heads, tokens + room, head_dim)
-        self._values = torch.empty_like(self._keys)
+        self.rope, self._length = rope, tokens
+        shape = (2, kv_heads, tokens + room, head_dim)
         places, following = recall.places()
         self._ahead = following - tokens
+        self._layers: list[Tensor] = []  # keys and values of each
         for layer in range(layers):
-            self._keys[layer, :, :tokens] = rope.rotate(recall.keys[layer], places[layer])
-        self._values[:, :, :tokens] = recall.values
+            held = recall.keys.new_empty(shape)
+            held[0, :, :tokens] = rope.rotate(recall.keys[layer], places[layer])
+            held[1, :, :tokens] = recall.values[layer]
+            self._layers.append(held)
         self._queries: list[Tensor] = []
 
     def __len__(self) -> int:
@@ -159,19 +165,51 @@ class AnswerPast:
         """(L, H, 1, D), position-free, of the last token of the latest walk."""
         return torch.stack(self._queries)
 
+    def places(self, count: int) -> Tensor:
+        """The positions of the next so many tokens, float64."""
+        start, device = self._length + self._ahead, self.rope.inv_freq.device
+        return torch.arange(count, dtype=torch.float64, device=device) + start
+
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Append the new tokens' keys and values, and attend to everything so far."""
-        start, stop = self._length, self._length + q.shape[1]
-        assert stop <= self._keys.shape[2], f"no room for {stop} tokens in {self._keys.shape[2]}"
-        here = torch.arange(start, stop, device=q.device, dtype=torch.float64) + self._ahead
-        self._keys[layer, :, start:stop] = self._rope.rotate(k, here)
-        self._values[layer, :, start:stop] = v
+        angles = self.rope.angles(self.places(q.shape[1]))
+        held = torch.stack((self.rope.turn(k, angles), v))
+        return self.append(layer, q, self.rope.turn(q, angles), held)
+
+    def append(self, layer: int, free: Tensor, q: Tensor, held: Tensor) -> Tensor:
+        """As `attend`, of queries (H, N, D) as they are and rotated, and held (2, G, N, D): rotated keys, and values."""
+        start, count = self._length, q.shape[1]
+        stop, own = start + count, self._layers[layer]
+        assert stop <= own.shape[2], f"no room for {stop} tokens in {own.shape[2]}"
+        own.narrow(2, start, count).copy_(held)
         if layer == 0:
             self._queries = []
-        self._queries.append(q[:, -1:])
-        out = causal_attention(
-            self._rope.rotate(q, here), self._keys[layer, :, :stop], self._values[layer, :, :stop]
-        )
-        if layer == len(self._keys) - 1:
+        self._queries.append(free[:, -1:])
+        if layer == len(self._layers) - 1:
             self._length = stop
-        return out
+        return causal_attention(q, *own.narrow(2, 0, stop).unbind(0))
+
+
+class AnswerPasts:
+    """Several answers in one walk, with some new tokens each. What is alike for all is done at once; each attends to its own
+    past alone. It serves one walk.
+    """
+
+    def __init__(self, pasts: Sequence[AnswerPast], lengths: Sequence[int]) -> None:
+        """lengths: how many new tokens each has. All have one model."""
+        self.pasts, self.lengths = pasts, list(lengths)
+        self._rope = pasts[0].rope
+        places = [past.places(count) for past, count in zip(pasts, lengths, strict=True)]
+        self._angles = self._rope.angles(torch.cat(places))
+
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Every answer's new tokens to its own past and to themselves."""
+        held = torch.stack((self._rope.turn(k, self._angles), v))
+        parts = zip(
+            self.pasts,
+            q.split(self.lengths, 1),
+            self._rope.turn(q, self._angles).split(self.lengths, 1),
+            held.split(self.lengths, 2),
+            strict=True,
+        )
+        return torch.cat([past.append(layer, *part) for past, *part in parts], dim=1)

@@ -159,6 +159,14 @@ class LlavaOnevision:
         return dtype
 
     @property
+    def weight_bytes(self) -> int:
+        """The language model's without its table of embeddings, of which a row is read; and the head's."""
+        layers: nn.Module = self._model.model.language_model.layers
+        return sum(
+            one.nbytes for part in (layers, self._model.lm_head) for one in part.parameters()
+        )
+
+    @property
     def max_positions(self) -> int:
         """As the text model's configuration says."""
         return int(self._model.config.text_config.max_position_embeddings)

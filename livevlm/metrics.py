@@ -48,6 +48,9 @@ class Metrics:
         self._in_progress = self._gauge(
             "requests_in_progress", "Questions accepted and not yet answered."
         )
+        self._decoding = self._gauge(
+            "answers_in_batch", "Answers that are being decoded together, a token a step."
+        )
         self._requests = self._counter("requests", "Questions answered, by how it ended.", "status")
         self._queued = self._histogram(
             "request_queue_duration_seconds", "Time a question waited for its turn."
@@ -108,6 +111,10 @@ class Metrics:
     def question_started(self) -> None:
         """A question was accepted."""
         self._in_progress.inc()
+
+    def answers_in_batch(self, count: int) -> None:
+        """So many answers go on to their next token together."""
+        self._decoding.set(count)
 
     def answer_done(self, status: Status, timings: Timings, tokens: int) -> None:
         """The answer to an accepted question ended, with `tokens` tokens."""

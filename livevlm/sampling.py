@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from livevlm.errors import LiveVLMError
+
 
 class TokenSampler:
     """Greedy at temperature 0; otherwise nucleus sampling (Holtzman et al., arXiv 1904.09751), repeatable by its seed."""
@@ -15,9 +17,14 @@ class TokenSampler:
         self._generator = torch.Generator().manual_seed(seed)
 
     def next(self, logits: Tensor) -> int:
-        """Logits (vocabulary,) -> an id."""
+        """Logits (vocabulary,) -> an id. Raises LiveVLMError where they are no finite numbers."""
+        most, likeliest = logits.max(-1)
+        if not most.isfinite():
+            raise LiveVLMError(
+                "the model's numbers grew beyond its dtype; set model.dtype to float32, or bfloat16 on an accelerator"
+            )
         if self._temperature == 0:
-            return int(logits.argmax())
+            return int(likeliest)
         likely, ids = (logits.float().cpu() / self._temperature).softmax(-1).sort(descending=True)
         # The smallest set of tokens that holds top_p of the probability; the likeliest is always in it.
         likely[likely.cumsum(0) - likely >= self._top_p] = 0.0

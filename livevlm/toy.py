@@ -94,6 +94,12 @@ class ToyBackbone(nn.Module):
         self.codec = ByteCodec()
         self.requires_grad_(False)
 
+    @property
+    def weight_bytes(self) -> int:
+        """Of both layers and the table, which is the head too."""
+        layers = sum(one.nbytes for one in self._layers.parameters())
+        return layers + self._embedding.weight.nbytes
+
     def encode(self, images: npt.NDArray[np.uint8]) -> Tensor:
         """The mean colour of each patch of 8 x 8 pixels, projected."""
         planes = (

@@ -45,6 +45,7 @@ GAUGES = {
     "livevlm_memory_bytes",
     "livevlm_memory_span_seconds",
     "livevlm_requests_in_progress",
+    "livevlm_answers_in_batch",
     "livevlm_ws_connections",
 }
 HISTOGRAMS = {
@@ -71,6 +72,7 @@ def used() -> Metrics:
     metrics.question_started()
     timings = Timings(queue_s=0.5, ttft_s=0.7, decode_s=0.9, total_s=2.0)
     metrics.answer_done("completed", timings, 10)
+    metrics.answers_in_batch(5)
     metrics.client_connected()
     metrics.client_connected()
     metrics.client_gone()
@@ -138,6 +140,7 @@ def test_names_follow_the_rules_and_every_family_is_explained() -> None:
         ("livevlm_ingest_lag_seconds", {"stream": "front"}, 0.5),
         ("livevlm_ingest_queue_frames", {"stream": "front"}, 3),
         ("livevlm_memory_tokens", {"stream": "front", "tier": "long"}, 4096),
+        ("livevlm_answers_in_batch", {}, 5),
         ("livevlm_memory_bytes", {"stream": "front"}, 1 << 20),
         ("livevlm_memory_span_seconds", {"stream": "front"}, 10),
         ("livevlm_stage_duration_seconds_count", {"stage": "vision"}, 1),
