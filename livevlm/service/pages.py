@@ -13,6 +13,7 @@ from types import MappingProxyType
 from livevlm.messages import StreamStatus
 from livevlm.metrics import Metrics
 from livevlm.service.protocol import View
+from livevlm.service.schema import protocol_schema
 from livevlm.service.wire import Json, JsonObject, finite, status_json
 
 REALTIME = ("/v1/realtime", "/realtime")
@@ -71,6 +72,7 @@ class Pages:
         self._metrics = metrics
         self._clock = clock
         self._dashboard = dashboard()
+        self._schema = json.dumps(protocol_schema()) + "\n"
         self.stopping = False
 
     def page(self, path: str) -> Page:
@@ -87,6 +89,8 @@ class Pages:
                 return _json(200 if ready else 503, self._readiness(ready))
             case "/metrics":
                 return Page(200, self._metrics.render().decode(), Metrics.content_type)
+            case "/v1/protocol.schema.json":
+                return Page(200, self._schema, "application/schema+json")
             case "/v1/status":
                 return _json(200, self._status())
         return Page(404, f"There is nothing at this path. There are: {', '.join(PATHS)}\n")
@@ -135,6 +139,7 @@ PATHS = {
     "/readyz": "questions can be answered",
     "/metrics": "Prometheus metrics",
     "/v1/status": "the streams, as JSON",
+    "/v1/protocol.schema.json": "the JSON Schema of the websocket's events",
     "/v1/frames/": "pictures of what was seen: STREAM/FRAME.jpg, STREAM/newest.jpg, or STREAM?at=SECONDS",
     "/v1/realtime": "the websocket to ask on",
 }
