@@ -16,8 +16,12 @@ from livevlm.client import connect
 from livevlm.errors import ConfigError
 from livevlm.gateway.asking import Dial, Limits
 from livevlm.gateway.port import Port
+from livevlm.link import Retry
 
 DEFAULT_LISTEN = "127.0.0.1:8766"
+PATIENCE = Retry(
+    patience_s=10.0
+)  # an answer outlives a connection that breaks, but nobody is kept waiting for long
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +38,9 @@ def main(argv: Sequence[str]) -> int:
     """Run the gateway; returns when it has stopped."""
     args = _parser().parse_args(argv)
     port, limits = _port(args), _limits(args)
-    dial = functools.partial(connect, args.server, token=port.token, ca=authority(args))
+    dial = functools.partial(
+        connect, args.server, token=port.token, ca=authority(args), reconnect=PATIENCE
+    )
     serve = cast(Serve, load_extra("http", "livevlm.gateway.serving").serve)
     start_logging(args.verbose - args.quiet)
     logger.info("asking the daemon at %s", args.server)

@@ -23,7 +23,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("-v", "--verbose", action="store_const", const=1, default=0)
     args = parser.parse_args(argv)
     own, trusted = token(args), authority(args)
-    dial = functools.partial(connect, args.server, token=own, ca=trusted)
+    dial = functools.partial(connect, args.server, token=own, ca=trusted, reconnect=False)
     run = cast(Run, load_extra("mcp", "livevlm.gateway.mcpserver").run)
     start_logging(2 * args.verbose - 1)
     return run(dial, Album(address=args.server, token=own, ca=trusted))

@@ -10,7 +10,7 @@ Any thread may use it. Ctrl-C while something is waited for gives that up, as a 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Literal, Self, Unpack
@@ -22,6 +22,7 @@ from livevlm.client.times import When
 from livevlm.client.watching import Watching, WatchWishes
 from livevlm.link import Retry
 from livevlm.messages import Answer, Forgotten, Found, MemorySize, StreamStatus, TimeRange
+from livevlm.messages import Exchange as Turn
 from livevlm.service.options import AskOptions
 from livevlm.service.wire import Json, JsonObject
 from livevlm.watching.watch import WatchEvent, WatchRequest, WatchStatus
@@ -60,12 +61,15 @@ class SyncClient:
         *,
         stream: str | None = None,
         options: AskOptions | None = None,
+        earlier: Sequence[Turn] = (),
         **when: Unpack[When],
     ) -> Answer:
         """The answer to a question. Raises what `await client.ask(...)` does."""
 
         async def asking() -> Answer:
-            return await self._client.ask(text, stream=stream, options=options, **when)
+            return await self._client.ask(
+                text, stream=stream, options=options, earlier=earlier, **when
+            )
 
         return self._aside.wait(asking())
 
@@ -75,12 +79,15 @@ class SyncClient:
         *,
         stream: str | None = None,
         options: AskOptions | None = None,
+        earlier: Sequence[Turn] = (),
         **when: Unpack[When],
     ) -> Iterator[str]:
         """The answer's text, piece by piece. Raises as `ask` does, in the end; leaving it early has the question cancelled."""
 
         async def asking() -> AsyncIterator[str]:
-            return self._client.ask(text, stream=stream, options=options, **when).pieces()
+            return self._client.ask(
+                text, stream=stream, options=options, earlier=earlier, **when
+            ).pieces()
 
         return self._aside.each(self._aside.wait(asking()))
 

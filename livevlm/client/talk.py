@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Unpack
@@ -31,6 +31,7 @@ from livevlm.client.watching import (
 from livevlm.configfile import stream_settings
 from livevlm.errors import LiveVLMError, ServerUnreachable
 from livevlm.link import Dial, Retry
+from livevlm.messages import Exchange as Turn
 from livevlm.messages import Forgotten, Found, MemorySize, StreamStatus, TimeRange
 from livevlm.service.asking import response_json
 from livevlm.service.commands import ALL
@@ -98,11 +99,19 @@ class Client:
         *,
         stream: str | None = None,
         options: AskOptions | None = None,
+        earlier: Sequence[Turn] = (),
         **when: Unpack[When],
     ) -> Reply:
-        """Ask about a stream (None: the session's, or the only one). Await the reply, or iterate over it."""
+        """Ask about a stream (None: the session's, or the only one). Await the reply, or iterate over it.
+
+        earlier: what was asked and answered before, oldest first; `options.history_turns` says how much of it is read.
+        """
         response = response_json(
-            text, stream=stream, time=range_from(when), options=options or AskOptions()
+            text,
+            stream=stream,
+            time=range_from(when),
+            options=options or AskOptions(),
+            earlier=earlier,
         )
         reply = Reply(self._exchange.cancel)
         self._exchange.ask(response, reply)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from livevlm.client import Client
 from livevlm.errors import ModelNotFound
-from livevlm.messages import AnswerEvent, TimeRange
-from livevlm.service.options import AskOptions
 
 Dial = Callable[[], AbstractAsyncContextManager[Client]]
 
@@ -24,19 +22,6 @@ class Limits:
     body_bytes: int = 1 << 20
     body_s: float = 30.0
     answer_s: float = 120.0
-
-
-async def answered(
-    client: Client,
-    text: str,
-    *,
-    stream: str | None,
-    time: TimeRange | None,
-    options: AskOptions,
-) -> AsyncIterator[AnswerEvent]:
-    """The events of one answer. Raises the LiveVLMError that the daemon refused the question with."""
-    async for event in client.ask(text, stream=stream, time=time, options=options):
-        yield event
 
 
 def check_model(name: str | None, client: Client) -> None:

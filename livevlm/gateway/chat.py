@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from livevlm.layers import nearest
-from livevlm.messages import TimeRange
+from livevlm.messages import Exchange, TimeRange
 from livevlm.service.commands import MAX_TOKENS
+from livevlm.service.conversation import earlier_exchanges
 from livevlm.service.fields import Fields, InvalidRequest
-from livevlm.service.items import MAX_ID, MAX_TEXT
+from livevlm.service.items import MAX_ID, MAX_TEXT, Message, Role
 from livevlm.service.options import AskOptions
 from livevlm.service.timespan import time_range
 from livevlm.service.wire import Json, JsonObject
@@ -24,9 +25,17 @@ T = TypeVar("T")
 MAX_MESSAGES = 1000
 DAY_MS = 86_400_000.0
 MAX_SEED = 2**63 - 1
-EXTRAS = ("streams", "time", "max_evidence", "deadline_ms", "temperature", "top_p", "seed")
+MAX_TURNS = 100
+EXTRAS = (
+    "streams", "time", "max_evidence", "history_turns", "deadline_ms", "temperature", "top_p", "seed",
+)  # fmt: skip
 TIMES = ("last", "from", "to", "at")
-SYSTEM = ("system", "developer")
+ROLES: Mapping[str, Role] = {
+    "user": "user",
+    "assistant": "assistant",
+    "system": "system",
+    "developer": "system",
+}
 
 # What is refused unless its value means "as usual", and what to do instead.
 REFUSED: Mapping[str, tuple[Callable[[Json], bool], str]] = {
@@ -42,9 +51,12 @@ REFUSED: Mapping[str, tuple[Callable[[Json], bool], str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """A question as a chat completion asks it. streamed: piece by piece; include_usage: the last piece counts tokens."""
+    """A question as a chat completion asks it, and what was said before. streamed: the answer comes piece by piece;
+    include_usage: the last piece counts tokens.
+    """
 
     text: str
+    earlier: tuple[Exchange, ...]
     model: str | None
     stream: str | None
     time: TimeRange | None
@@ -55,10 +67,9 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Turn:
-    """One message: who says it, its text, and the stream that it names."""
+    """One message, and the stream that it names."""
 
-    role: str
-    text: str
+    message: Message
     stream: str | None
 
 
@@ -74,19 +85,21 @@ def read_chat(value: JsonObject, *, deadline_s: float) -> ChatRequest:
                 code="unsupported_parameter",
             )
     turns = _turns(chat)
-    asked = [turn for turn in turns if turn.role == "user"]
-    if not asked or not asked[-1].text.strip():
+    messages = [turn.message for turn in turns]
+    asked = [message.text for message in messages if message.role == "user"]
+    if not asked or not asked[-1].strip():
         raise InvalidRequest(
             "the question is empty; put its text into the newest message of the role user",
             param="messages",
         )
     extras = chat.child("livevlm")
     _known(extras, EXTRAS)
-    told = [turn.text for turn in turns if turn.role in SYSTEM and turn.text.strip()]
+    told = [one.text for one in messages if one.role == "system" and one.text.strip()]
     return ChatRequest(
-        text=asked[-1].text,
+        text=asked[-1],
+        earlier=earlier_exchanges(messages, MAX_TURNS),
         model=chat.text("model", limit=MAX_ID),
-        stream=_stream(extras, asked),
+        stream=_stream(extras, turns),
         time=_time(extras),
         options=_options(chat, extras, "\n\n".join(told), deadline_s),
         streamed=_flag(chat, "stream"),
@@ -105,8 +118,8 @@ def _turns(chat: Fields) -> list[_Turn]:
 
 
 def _turn(message: Fields) -> _Turn:
-    role = message.text("role")
-    if role not in ("user", "assistant", *SYSTEM):
+    role = ROLES.get(message.text("role") or "")
+    if role is None:
         raise message.invalid("role", '"user", "assistant", "system" or "developer"')
     content = message.raw("content")
     texts, streams = [content] if isinstance(content, str) else [], []
@@ -126,7 +139,8 @@ def _turn(message: Fields) -> _Turn:
             f"{message.path('content')} has {len(text)} characters, more than the {MAX_TEXT} allowed",
             param=message.path("content"),
         )
-    return _Turn(role=role, text=text, stream=_one(streams, message.path("content")))
+    named = _one(streams, message.path("content"))
+    return _Turn(message=Message(role=role, text=text), stream=named)
 
 
 def _part_stream(part: Fields) -> str:
@@ -147,12 +161,12 @@ def _wrong_part(part: Fields, kind: str | None) -> InvalidRequest:
     return part.invalid("type", '"text", or "stream" in a message of the role user')
 
 
-def _stream(extras: Fields, asked: list[_Turn]) -> str | None:
+def _stream(extras: Fields, turns: list[_Turn]) -> str | None:
     """The stream that `livevlm.streams` names, or else the newest message that names one: a chat goes on about its stream."""
     names = extras.texts("streams")
     if names:
         return _one(names, extras.path("streams"))
-    return next((turn.stream for turn in reversed(asked) if turn.stream is not None), None)
+    return next((turn.stream for turn in reversed(turns) if turn.stream is not None), None)
 
 
 def _one(names: list[str], param: str) -> str | None:
@@ -188,6 +202,7 @@ def _options(chat: Fields, extras: Fields, told: str, deadline_s: float) -> AskO
         top_p=_either(chat, extras, _top_p),
         seed=_either(chat, extras, lambda fields: fields.integer("seed", 0, MAX_SEED)),
         max_evidence=extras.integer("max_evidence", 0, 1000),
+        history_turns=extras.integer("history_turns", 0, MAX_TURNS),
         deadline_s=deadline_s if deadline_ms is None else min(deadline_s, deadline_ms / 1000),
     )
 

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from livevlm.errors import DeadlineExceeded, LiveVLMError, QueueFull
-from livevlm.gateway.asking import Dial, Limits, answered, check_model
+from livevlm.gateway.asking import Dial, Limits, check_model
 from livevlm.gateway.chat import ChatRequest, read_chat
 from livevlm.gateway.problems import problem
 from livevlm.gateway.shapes import Chunks, Heading, completion_json, failed
@@ -62,12 +62,12 @@ class Completions:
             async with asyncio.timeout(chat.options.deadline_s + GRACE_S), self._dial() as client:
                 check_model(chat.model, client)
                 sending.begin(chat, Heading(model=client.model, created=int(self._clock())))
-                async for event in answered(
-                    client,
+                async for event in client.ask(
                     chat.text,
                     stream=chat.stream,
                     time=chat.time,
                     options=chat.options,
+                    earlier=chat.earlier,
                 ):
                     await sending.take(event)
         except TimeoutError:

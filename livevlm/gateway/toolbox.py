@@ -11,12 +11,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from livevlm.errors import LiveVLMError
-from livevlm.gateway.asking import Dial, answered
+from livevlm.gateway.asking import Dial
 from livevlm.gateway.frames import Album
-from livevlm.gateway.shapes import failed
 from livevlm.gateway.specs import SPECS, TIMES, Spec
 from livevlm.layers import nearest
-from livevlm.messages import Answer, Evidence, TimeRange
+from livevlm.messages import Evidence, TimeRange
 from livevlm.service.errands import size_json
 from livevlm.service.fields import Fields, InvalidRequest
 from livevlm.service.items import MAX_ID, MAX_TEXT
@@ -26,7 +25,6 @@ from livevlm.service.timespan import time_range
 from livevlm.service.watches import read_create, read_delete
 from livevlm.service.watches import status_json as watch_json
 from livevlm.service.wire import Json, JsonObject, as_of_json, evidence_json, status_json
-from livevlm.watchclient import delete_watch, list_watches, make_watch
 
 ANSWER_S = 120.0
 MAX_FRAME = 10**15 - 1
@@ -66,16 +64,8 @@ class Toolbox:
         time, stream = _time(fields), fields.text("stream", limit=MAX_ID)
         question = _words(fields, "question")
         options = AskOptions(deadline_s=ANSWER_S)
-        answer: Answer | None = None
         async with self._dial() as client:
-            async for event in answered(
-                client, question, stream=stream, time=time, options=options
-            ):
-                answer = event if isinstance(event, Answer) else answer
-        assert answer is not None, "an answer has an end"
-        error = failed(answer)
-        if error is not None:
-            raise error
+            answer = await client.ask(question, stream=stream, time=time, options=options)
         return {
             "answer": answer.text,
             "status": answer.status,
@@ -111,17 +101,16 @@ class Toolbox:
     async def _create_watch(self, fields: Fields) -> Outcome:
         wanted = read_create(fields)
         async with self._dial() as client:
-            return watch_json(
-                await make_watch(client, replace(wanted.wish, stream=wanted.stream or ""))
-            )
+            wish = replace(wanted.wish, stream=wanted.stream or "")
+            return watch_json(await client.watch(wish, keep=True))
 
     async def _list_watches(self, _: Fields) -> Outcome:
         async with self._dial() as client:
-            return {"watches": [watch_json(one) for one in await list_watches(client)]}
+            return {"watches": [watch_json(one) for one in await client.watches()]}
 
     async def _remove_watch(self, fields: Fields) -> Outcome:
         async with self._dial() as client:
-            gone = await delete_watch(client, read_delete(fields).watch)
+            gone = await client.unwatch(read_delete(fields).watch)
         return {"removed": watch_json(gone)}
 
     async def _stats(self, fields: Fields) -> Outcome:

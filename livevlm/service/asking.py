@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from livevlm import errors
@@ -10,6 +11,7 @@ from livevlm.messages import (
     Answer,
     AnswerChunk,
     AnswerEvent,
+    Exchange,
     Failure,
     Queued,
     Recalled,
@@ -49,13 +51,24 @@ def error_from(failure: Failure) -> LiveVLMError:
 
 
 def response_json(
-    text: str, *, stream: str | None, time: TimeRange | None, options: AskOptions
+    text: str,
+    *,
+    stream: str | None,
+    time: TimeRange | None,
+    options: AskOptions,
+    earlier: Sequence[Exchange] = (),
 ) -> JsonObject:
-    """The `response` of a one-message response.create; what is None is left out."""
+    """The `response` of a response.create beside the session's conversation; what is None is left out."""
+    said = [
+        message
+        for turn in earlier
+        for message in (_message("user", turn.question), _message("assistant", turn.answer))
+    ]
     extras: dict[str, Json] = {
         "streams": None if stream is None else [stream],
         "time": None if time is None else time_range_json(time),
         "max_evidence": options.max_evidence,
+        "history_turns": options.history_turns,
         "deadline_ms": None if options.deadline_s is None else 1000 * options.deadline_s,
         "temperature": options.temperature,
         "top_p": options.top_p,
@@ -63,13 +76,7 @@ def response_json(
     }
     response: dict[str, Json] = {
         "conversation": "none",
-        "input": [
-            {
-                "type": "message",
-                "role": "user",
-                "content": [{"type": "input_text", "text": text}],
-            }
-        ],
+        "input": [*said, _message("user", text)],
         "instructions": options.instructions,
         "max_output_tokens": options.max_tokens,
         "metadata": dict(options.metadata) or None,
@@ -124,6 +131,11 @@ def output_text(response: JsonObject) -> str:
         for part in parts if isinstance(parts, list) else []:
             texts.append(str(part.get("text", "")) if isinstance(part, dict) else "")
     return "".join(texts)
+
+
+def _message(role: str, text: str) -> JsonObject:
+    kind = "output_text" if role == "assistant" else "input_text"
+    return {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}
 
 
 def _without_none(fields: dict[str, Json]) -> JsonObject:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from livevlm.gateway.chat import read_chat
-from livevlm.messages import TimeRange
+from livevlm.messages import Exchange, TimeRange
 from livevlm.service.fields import InvalidRequest
 from tests.livevlm.gateway.doors import camera, text, user
 
@@ -27,6 +27,7 @@ def test_the_newest_user_message_is_the_question() -> None:
         user(text("and"), text("now?")),
     )
     assert chat.text == "and\nnow?"
+    assert chat.earlier == (Exchange(question="what was it?", answer="A cup."),)
     assert chat.options.instructions == "Be brief.\n\nAnswer in English."
     assert (chat.stream, chat.time, chat.streamed, chat.include_usage) == (None, None, False, False)
 
@@ -54,6 +55,7 @@ def test_wishes_are_taken_from_either_place() -> None:
         livevlm={
             "temperature": 0.25,
             "max_evidence": 2,
+            "history_turns": 3,
             "deadline_ms": 1500,
             "time": {"last": "5m"},
         },
@@ -61,6 +63,7 @@ def test_wishes_are_taken_from_either_place() -> None:
     options = chat.options
     assert (options.temperature, options.top_p, options.seed) == (0.25, 0.5, 3)
     assert (options.max_tokens, options.max_evidence, options.deadline_s) == (9, 2, 1.5)
+    assert chat.options.history_turns == 3
     assert chat.time == TimeRange(last_s=300)
     assert (chat.model, chat.streamed, chat.include_usage) == ("bundled", True, True)
 

@@ -141,36 +141,30 @@ async def test_watches_are_made_listed_and_removed() -> None:
     assert (made["condition"], made["mode"], made["threshold"]) == ("a red car stops", "once", 0.7)
 
 
-@pytest.mark.parametrize(
-    ("tool", "arguments", "said"),
-    [
-        ("ask_stream", {}, "needs the argument question"),
-        ("ask_stream", {"question": " "}, "question must be"),
-        ("ask_stream", {"question": 7}, "question must be"),
-        ("ask_stream", {"question": "a", "strem": "front"}, "did you mean stream"),
-        ("ask_stream", {"question": "a", "last": "soon"}, "15m"),
-        ("ask_stream", {"question": "a", "stream": "attic"}, "stream_not_found"),
-        ("ask_stream", {"question": "nothing yet"}, "no_frames_yet"),
-        ("ask_stream", {"question": "fail"}, "out_of_memory"),
-        ("search_memory", {"query": "full"}, "queue_full"),
-        ("create_watch", {"condition": "a", "webhook": {"url": "http://x"}}, "webhook"),
-        ("create_watch", {"condition": "a", "threshold": 2}, "threshold"),
-        ("list_streams", {"stream": "front"}, "takes none"),
-        ("open_door", {}, "there is no tool open_door"),
-    ],
-)
-def test_what_cannot_be_done_is_told_to_the_assistant(
-    tool: str, arguments: dict[str, Any], said: str
-) -> None:
+REFUSALS: list[tuple[str, dict[str, Any], str]] = [
+    ("ask_stream", {}, "needs the argument question"),
+    ("ask_stream", {"question": " "}, "question must be"),
+    ("ask_stream", {"question": 7}, "question must be"),
+    ("ask_stream", {"question": "a", "strem": "front"}, "did you mean stream"),
+    ("ask_stream", {"question": "a", "last": "soon"}, "15m"),
+    ("ask_stream", {"question": "a", "stream": "attic"}, "stream_not_found"),
+    ("ask_stream", {"question": "nothing yet"}, "no_frames_yet"),
+    ("ask_stream", {"question": "fail"}, "out_of_memory"),
+    ("search_memory", {"query": "full"}, "queue_full"),
+    ("create_watch", {"condition": "a", "webhook": {"url": "http://x"}}, "webhook"),
+    ("create_watch", {"condition": "a", "threshold": 2}, "threshold"),
+    ("list_streams", {"stream": "front"}, "takes none"),
+    ("open_door", {}, "there is no tool open_door"),
+]
+
+
+@on_loop
+async def test_what_cannot_be_done_is_told_to_the_assistant() -> None:
     """In words that it can act on; it may post nowhere, and the server goes on."""
-
-    @on_loop
-    async def ask() -> None:
-        async with assisted() as (_, client):
+    async with assisted() as (_, client):
+        for tool, arguments, said in REFUSALS:
             assert said in await refused(client, tool, **arguments)
-            assert await use(client, "list_watches") == {"watches": []}
-
-    ask()
+        assert await use(client, "list_watches") == {"watches": []}
 
 
 @on_loop
