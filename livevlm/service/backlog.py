@@ -49,16 +49,10 @@ class Backlog:
 
     def put(self, event: JsonObject) -> bool:
         """Have an event wait. False when more waits than may; one event may always."""
-        joined = self._join(event) if self._waiting else None
-        if joined is None:
+        if not (self._waiting and self._join(self._waiting[-1], event)):
             entry = _Entry(event, len(encode(event)))
             self._waiting.append(entry)
             self._waiting_bytes += entry.size
-        else:
-            last = self._waiting[-1]
-            self._waiting_bytes -= last.size
-            last.event, last.size = joined, len(encode(joined))
-            self._waiting_bytes += last.size
         self._trim()
         return len(self._waiting) == 1 or self._waiting_bytes <= self._allowed()
 
@@ -118,14 +112,17 @@ class Backlog:
             self._written_bytes -= entry.size
             self._lost = entry.seq
 
-    def _join(self, event: JsonObject) -> JsonObject | None:
-        """The newest event that waits and this one as one, where both are text of one answer and the client is slow."""
-        last = self._waiting[-1]
-        before, now = last.event, event
+    def _join(self, last: _Entry, event: JsonObject) -> bool:
+        """Add to the newest event that waits, where both are text of one answer and the client is slow; whether it was so."""
+        before = last.event
         if last.seq or self._waiting_bytes <= self._limit // SLOW_SHARE:
-            return None
-        if before.get("type") != DELTA or now.get("type") != DELTA:
-            return None
-        if before.get("item_id") != now.get("item_id"):
-            return None
-        return {**before, "delta": f"{before.get('delta')}{now.get('delta')}"}
+            return False
+        if before["type"] != DELTA or event["type"] != DELTA:
+            return False
+        if before["item_id"] != event["item_id"]:
+            return False
+        last.event = {**before, "delta": f"{before['delta']}{event['delta']}"}
+        grown = len(encode({"": event["delta"]})) - len(encode({"": ""}))
+        last.size += grown
+        self._waiting_bytes += grown
+        return True

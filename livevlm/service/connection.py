@@ -13,7 +13,7 @@ from livevlm.messages import AnswerEvent, Done, Errand, Question, Sink, StreamSt
 from livevlm.service.outbox import Ending, Outbox
 from livevlm.service.outputs import Alter, Cancel, Close, Order, Outcome, Output, Run, Submit
 from livevlm.service.protocol import Session, View
-from livevlm.service.resumption import Resume, Ticket
+from livevlm.service.resumption import NotResumable, Resume, Ticket
 from livevlm.service.wire import JsonObject
 from livevlm.watching.orders import WatchDone, WatchOrder
 from livevlm.watching.watch import WatchEvent
@@ -96,7 +96,9 @@ class Connection:
             self._perform(self._session.refused_resume(wish, error))
 
     def check(self, wish: Resume) -> None:
-        """Raises NotResumable where what the client has missed is not kept."""
+        """Raises NotResumable where what the client has missed is not kept, or the session was closed on purpose."""
+        if self.finished:
+            raise NotResumable("this session was closed by the daemon; go on with the new one")
         self._outbox.backlog.check(wish.last_seq)
 
     def resume(self, wish: Resume, ticket: Ticket) -> Outbox:

@@ -242,7 +242,7 @@ class Line:
 ACTS = ("ask", "answer", "write", "read", "cut", "come_back")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(acts=st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 9)), max_size=60))
 def test_wherever_the_line_is_cut_the_client_sees_every_event_once_and_in_order(
     acts: list[tuple[str, int]],

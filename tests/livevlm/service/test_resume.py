@@ -13,6 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from livevlm.service.limits import Limits
 from livevlm.service.server import ServerOptions
 from tests.livevlm.service.serving import Event, Peer, Running, ask, on_loop, running
 
@@ -123,6 +124,7 @@ async def test_an_answer_goes_on_after_a_cut_in_its_middle(
         assert where.service.cancelled == []
     assert seqs(before, after) == list(range(1, after.last_seq + 1))
     assert after.heard[0]["client_event_id"] == "r1"
+    assert after.heard[0]["received"] == 1
     assert text_of(before, after) == done["output"][0]["content"][0]["text"] == "You asked: hold"
     assert before.token not in caplog.text
     assert after.token not in caplog.text
@@ -197,6 +199,22 @@ async def test_where_nothing_is_resumed_a_cut_cancels_at_once() -> None:
             before.cut()
         await asyncio.to_thread(where.service.wait_for, lambda: bool(where.service.cancelled))
     assert before.token is None
+
+
+@on_loop
+async def test_who_was_closed_for_what_it_sent_cannot_resume() -> None:
+    """A client that does not keep to the limits is not let in again by the back door."""
+    options = ServerOptions(limits=Limits(malformed_per_minute=1))
+    async with running(options=options) as where:
+        async with visit(where) as before:
+            await before.peer.ask("hold")
+            with suppress(ConnectionClosed):
+                while True:
+                    await before.peer.send({"type": "nonsense"})
+                    await before.until("error")
+            assert before.peer.socket.close_code == 4400
+        await asyncio.to_thread(where.service.wait_for, lambda: bool(where.service.cancelled))
+        await refusal(where, before.token, before.last_seq)
 
 
 @pytest.mark.parametrize("token", ["", "no such token", "ä" * 512])
