@@ -12,6 +12,7 @@ BENCHMARKS = {
     "ingest": "how many frames a second become memory; with --cameras N: real RTSP cameras",
     "batches": "whether streams that share a batch are taken in faster",
     "answer": "how fast answers come, and how that depends on the length of the stream",
+    "askers": "many questions at once: tokens a second, how long each waits, and ingest beside",
     "recording": "half an hour of known content, replayed from an encoded file and asked about",
     "memory": "what memory costs in bytes, against keeping everything",
     "soak": "a simulated day: resident memory, and what became of every picture",
