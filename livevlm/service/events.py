@@ -27,6 +27,7 @@ from livevlm.service.wire import (
     utc_text,
 )
 from livevlm.watching.orders import Dropped, Listed, Made, WatchResult
+from streams.redact import redact
 
 
 class Envelopes:
@@ -273,11 +274,13 @@ def outcome_json(result: Result | Changed | WatchResult) -> tuple[str, JsonObjec
 
 
 def error_json(error: LiveVLMError, event_id: str | None) -> JsonObject:
-    """An error; `event_id` is the client's own of the event that was wrong."""
+    """An error; `event_id` is the client's own of the event that was wrong. What is quoted of that may be an address, and what
+    a client is told it may log: no credentials are in it.
+    """
     told: JsonObject = {
         "type": error.kind,
         "code": error.code,
-        "message": error.message,
+        "message": redact(error.message),
         "param": getattr(error, "param", None),
         "event_id": event_id,
     }

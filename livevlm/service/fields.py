@@ -6,8 +6,10 @@ from collections.abc import Container
 
 from livevlm.errors import LiveVLMError
 from livevlm.service.wire import Json, JsonObject
+from streams.redact import redact
 
 MAX_NAME = 100
+MAX_SHOWN = 1000
 
 
 class InvalidRequest(LiveVLMError):
@@ -149,5 +151,6 @@ def shown(value: Json) -> str:
             return str(value).lower()
         case int() if abs(value) >= 10**20:
             return "a huge number"
-    text = ascii(value)
+    # Redacted before it is cut: half of an address does not show any more what in it is a password.
+    text = ascii(redact(value[:MAX_SHOWN]) if isinstance(value, str) else value)
     return text if len(text) <= 60 else f"{text[:57]}..."
