@@ -8,7 +8,9 @@ import sys
 from streams.redact import redact
 
 LEVELS = {-1: logging.WARNING, 0: logging.INFO, 1: logging.DEBUG}
-LOUD_LIBRARIES = ("websockets", "transformers", "asyncio", "libav", "faiss", "httpx2", "filelock")
+LOUD_LIBRARIES = (
+    "websockets", "transformers", "asyncio", "libav", "faiss", "httpx2", "filelock", "uvicorn", "mcp",
+)  # fmt: skip
 
 
 class RedactingFormatter(logging.Formatter):

@@ -13,6 +13,7 @@ from livevlm.service.tls import client_context
 from livevlm.service.wire import FRAMES
 
 WAIT_S = 15.0
+NOT_FOUND = 404
 MAX_BYTES = 16 << 20
 
 
@@ -66,4 +67,7 @@ def _refused(where: str, refused: urllib.error.HTTPError) -> LiveVLMError:
         return ServerUnreachable(
             f"the daemon at {where} asks for a token, or for another one (401)"
         )
-    return LiveVLMError(said or f"{where} answers with {refused.code}")
+    error = LiveVLMError(said or f"{where} answers with {refused.code}")
+    if refused.code == NOT_FOUND:
+        error.code, error.kind = "frame_not_found", "not_found_error"
+    return error

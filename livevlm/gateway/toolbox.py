@@ -28,6 +28,8 @@ from livevlm.service.wire import Json, JsonObject, as_of_json, evidence_json, st
 
 ANSWER_S = 120.0
 MAX_FRAME = 10**15 - 1
+# What an assistant is told of a stream; counters would only fill its memory.
+TOLD = ("name", "source", "live", "state", "since_utc", "error", "as_of", "memory_from_s")
 
 Outcome = JsonObject | bytes
 
@@ -57,7 +59,10 @@ class Toolbox:
     async def _list_streams(self, _: Fields) -> Outcome:
         async with self._dial() as client:
             status = await client.status()
-        streams: list[Json] = [status_json(stream) for stream in status.streams]
+        streams: list[Json] = []
+        for stream in status.streams:
+            told = status_json(stream)
+            streams.append({name: told[name] for name in TOLD})
         return {"ready": status.ready, "model": status.model, "streams": streams}
 
     async def _ask(self, fields: Fields) -> Outcome:

@@ -116,7 +116,7 @@ async def test_a_frame_is_a_picture(options: ServerOptions | None) -> None:
             assert picture.type == "image"
             assert (base64.b64decode(picture.data), picture.mime_type) == (JPEG, "image/jpeg")
         assert "No picture of this is kept" in await refused(client, "get_frame", frame=5)
-        assert "attic" in await refused(client, "get_frame", stream="attic")
+        assert "frame_not_found" in await refused(client, "get_frame", stream="attic")
         assert "not both" in await refused(client, "get_frame", frame=4, at=2)
 
 
