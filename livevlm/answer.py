@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from livevlm.backbone import Backbone
 from livevlm.chat import ChatLayout, fitting
-from livevlm.decoder import AnswerPast, AnswerPasts, ChunkPast
+from livevlm.decoder import AnswerPast, AnswerPasts, ChunkPast, SideBySide
 from livevlm.detokenize import Detokenizer
 from livevlm.errors import LiveVLMError, RangeNotInMemory
 from livevlm.messages import (
@@ -28,14 +29,16 @@ from livevlm.messages import (
 )
 from livevlm.pictures import pictured
 from livevlm.sampling import TokenSampler
-from memory import StreamMemory, TimeSpan, attended, evidence
+from memory import Recall, StreamMemory, TimeSpan, attended, evidence
 
 # Positions kept free for an answer when earlier turns are read; an answer may be longer.
 ANSWER_ROOM = 128
 
 
 class Answering:
-    """One answer in progress: `begin` once, `advance` until `over`, `finish` once. All on the model's thread."""
+    """One answer in progress: `begin` once, `advance` until `over`, `finish` once; several at once by `begin_together` and
+    `advance_together`. All on the model's thread.
+    """
 
     def __init__(
         self,
@@ -62,7 +65,6 @@ class Answering:
         )
         self.over: Status | None = None
 
-    @torch.inference_mode()
     def begin(
         self,
         memory: StreamMemory,
@@ -71,44 +73,43 @@ class Answering:
         flushed: float,
         retrieved: Callable[[float], None],
     ) -> Recalled:
-        """Recall, and read the question over what was recalled. flushed: the clock when its turn came; then frames were taken
-        in.
+        """As `begin_together`, alone. Raises RangeNotInMemory where nothing is remembered of the time that was asked about."""
+        (begun,) = begin_together([(self, memory, as_of)], flushed=flushed, retrieved=retrieved)
+        if isinstance(begun, LiveVLMError):
+            raise begun
+        return begun
 
-        Raises RangeNotInMemory where nothing is remembered of the time that was asked about.
-        """
-        began = self._clock()
-        text = self._backbone.codec.encode(self.question.text)
-        span = stream_span(self.question.time, as_of)
-        recall = memory.recall(question_queries(self._backbone, memory, text), span)
+    def recall(self, memory: StreamMemory, as_of: AsOf, queries: Tensor) -> _Reading:
+        """What the question is to be read over. Raises RangeNotInMemory."""
+        recall = memory.recall(queries, stream_span(self.question.time, as_of))
         if recall.tiers.video == 0:
             raise RangeNotInMemory(not_remembered(self.question.stream, memory))
         asking = self._asking(len(recall))
         self._past = AnswerPast(recall, memory.rope, len(asking) + self.question.max_tokens)
-        recalled = self._clock()
-        retrieved(recalled - began)
-        hidden = self._backbone.forward(self._backbone.embed(asking), self._past)
-        self._next = self._backbone.logits(hidden[-1:])[0]
-        mass = attended(recall, memory.rope, self._past.queries)
+        return _Reading(self, memory, as_of, recall, asking, self._past)
+
+    def read(self, reading: _Reading, logits: Tensor, timings: Timings) -> Recalled:
+        """The question was read, and logits (vocabulary,) came behind it: where the answer will be given from."""
+        self._next, recall = logits, reading.recall
+        mass = attended(recall, reading.memory.rope, reading.past.queries)
         spans = evidence(recall, mass, self.question.max_evidence)
+        pictures = pictured(spans, recall, mass, reading.memory.archive)
         found = tuple(
             Evidence(
                 stream=self.question.stream, from_s=one.from_s, to_s=one.to_s, from_utc=one.from_utc, to_utc=one.to_utc,
                 score=one.score, tier=one.tier, picture=picture,
             )
-            for one, picture in zip(spans, pictured(spans, recall, mass, memory.archive), strict=True)
+            for one, picture in zip(spans, pictures, strict=True)
         )  # fmt: skip
-        timings = Timings(
-            queue_s=flushed - self._asked, flush_s=began - flushed, retrieve_s=recalled - began
-        )
         self._answer = replace(
             self._answer,
-            as_of=as_of,
+            as_of=reading.as_of,
             evidence=found,
             timings=timings,
-            question_tokens=len(asking),
+            question_tokens=len(reading.asking),
             context_tokens=len(recall),
         )
-        return Recalled(question_id=self.question.id, as_of=as_of, evidence=found)
+        return Recalled(question_id=self.question.id, as_of=reading.as_of, evidence=found)
 
     def _asking(self, recalled: int) -> list[int]:
         """The tokens to be read behind so many recalled ones: the question, and before it what was asked earlier, as far as the
@@ -178,6 +179,67 @@ class Answering:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A question that is about to be read: over what, and its tokens."""
+
+    answering: Answering
+    memory: StreamMemory
+    as_of: AsOf
+    recall: Recall
+    asking: list[int]
+    past: AnswerPast
+
+
+@torch.inference_mode()
+def begin_together(
+    askings: Sequence[tuple[Answering, StreamMemory, AsOf]],
+    *,
+    flushed: float,
+    retrieved: Callable[[float], None],
+) -> list[Recalled | LiveVLMError]:
+    """Recall for several questions of one model, and read each over what was recalled for it. For each: from what it will be
+    answered, or RangeNotInMemory. flushed: the clock when their turn came; then frames were taken in. retrieved: told how many
+    seconds the recalling took.
+    """
+    first = askings[0][0]
+    backbone, clock = first._backbone, first._clock
+    began = clock()
+    texts = [backbone.codec.encode(one.question.text) for one, _, _ in askings]
+    memories = [memory for _, memory, _ in askings]
+    begun: dict[int, Recalled | LiveVLMError] = {}
+    readings: dict[int, _Reading] = {}
+    for place, queries in enumerate(queries_together(backbone, memories, texts)):
+        one, memory, as_of = askings[place]
+        try:
+            readings[place] = one.recall(memory, as_of, queries)
+        except LiveVLMError as error:
+            begun[place] = error
+    recalled = clock()
+    retrieved(recalled - began)
+    for (place, reading), logits in zip(
+        readings.items(), _read(backbone, [*readings.values()]), strict=True
+    ):
+        timings = Timings(
+            queue_s=flushed - reading.answering._asked,
+            flush_s=began - flushed,
+            retrieve_s=recalled - began,
+        )
+        begun[place] = reading.answering.read(reading, logits, timings)
+    return [begun[place] for place in range(len(askings))]
+
+
+def _read(backbone: Backbone, readings: Sequence[_Reading]) -> list[Tensor]:
+    """Questions in one walk, each over what was recalled for it: the logits (vocabulary,) behind each."""
+    if not readings:
+        return []
+    ids = [one.asking for one in readings]
+    past = AnswerPasts([one.past for one in readings], [len(one) for one in ids])
+    hidden = backbone.forward(backbone.embed([id_ for one in ids for id_ in one]), past)
+    ends = [length - 1 for length in itertools.accumulate(past.lengths)]
+    return [*backbone.logits(hidden[ends])]
+
+
 @torch.inference_mode()
 def advance_together(
     answers: Sequence[Answering],
@@ -208,9 +270,21 @@ def advance_together(
 
 def question_queries(backbone: Backbone, memory: StreamMemory, text: list[int]) -> Tensor:
     """The question's own position-free queries (L, H, N, D): its text read over the pinned prompt alone, without any video."""
-    past = ChunkPast(memory.prompt(), backbone.rope, len(text))
-    backbone.forward(backbone.embed(text), past)
-    return past.queries
+    (queries,) = queries_together(backbone, [memory], [text])
+    return queries
+
+
+def queries_together(
+    backbone: Backbone, memories: Sequence[StreamMemory], texts: Sequence[list[int]]
+) -> list[Tensor]:
+    """As `question_queries`, of several questions in one walk."""
+    pasts = [
+        ChunkPast(memory.prompt(), backbone.rope, len(text))
+        for memory, text in zip(memories, texts, strict=True)
+    ]
+    past = pasts[0] if len(pasts) == 1 else SideBySide(pasts, [len(text) for text in texts])
+    backbone.forward(backbone.embed([id_ for text in texts for id_ in text]), past)
+    return [one.queries for one in pasts]
 
 
 def stream_span(time: TimeRange | None, as_of: AsOf) -> TimeSpan | None:

@@ -7,16 +7,17 @@ most, and walks the model once for one more token of every answer that was begun
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from livevlm.answer import Answering, advance_together
+from livevlm.answer import Answering, advance_together, begin_together
 from livevlm.engineoptions import EngineOptions
 from livevlm.errands import Desk
 from livevlm.errors import DeadlineExceeded, LiveVLMError, NoFramesYet, QueueFull, StreamNotFound
-from livevlm.messages import Question, Queued, Sink, Status
+from livevlm.messages import AsOf, Question, Queued, Sink, Status
 from livevlm.metrics import Metrics
 from livevlm.turns import Turns
+from memory import StreamMemory
 
 
 @dataclass(slots=True, eq=False)
@@ -92,37 +93,27 @@ class Answers:
             count = min(room, self._options.most_begun, len(self._waiting))
             begun = [self._waiting.take() for _ in range(count)]
             self._moved = self._moved or bool(begun)
-        turn = self._desk.clock()
-        # "Now" is now: what has arrived is taken in before the answer, but never more than one chunk of a stream.
-        fresh: set[str] = set()
-        for asked in begun:
-            self._begin(asked, turn, fresh)
+        self._begin(begun)
         self._tell_positions()
         return swept or bool(begun)
 
-    def _begin(self, asked: _Asked, turn: float, fresh: set[str]) -> None:
-        stream = asked.question.stream
-        try:
-            watched = self._desk.roster.get(stream)
-            if stream not in fresh:
-                fresh.add(stream)
-                self._desk.take_in(watched, False)
-            ingest = watched.ingest
-            if ingest.as_of is None:
-                raise NoFramesYet(
-                    f"the stream {stream} has shown nothing yet; {watched.condition()}"
-                )
-            recalled = asked.answering.begin(
-                ingest.memory,
-                ingest.as_of,
-                flushed=turn,
-                retrieved=lambda seconds: self._metrics.stage("retrieve", seconds),
-            )
-        except LiveVLMError as error:
-            self._end(asked, "failed", error)
+    def _begin(self, chosen: Sequence[_Asked]) -> None:
+        turn = self._desk.clock()
+        fresh = set[str]()
+        ready = [(one, sight) for one in chosen if (sight := self._sight(one, fresh)) is not None]
+        if not ready:
             return
-        asked.sink(recalled)
-        self._active.append(asked)
+        begun = begin_together(
+            [(asked.answering, *sight) for asked, sight in ready],
+            flushed=turn,
+            retrieved=lambda seconds: self._metrics.stage("retrieve", seconds),
+        )
+        for (asked, _), recalled in zip(ready, begun, strict=True):
+            if isinstance(recalled, LiveVLMError):
+                self._end(asked, "failed", recalled)
+            else:
+                asked.sink(recalled)
+                self._active.append(asked)
 
     def speak(self) -> bool:
         """One more token of every answer that was begun; False where none was."""
@@ -146,6 +137,25 @@ class Answers:
                 self._active.append(asked)
         self._metrics.answers_in_batch(len(self._active))
         return True
+
+    def _sight(self, asked: _Asked, fresh: set[str]) -> tuple[StreamMemory, AsOf] | None:
+        """What a question is put to; None where there is nothing: then it is ended here. fresh: streams that were looked at."""
+        stream = asked.question.stream
+        try:
+            watched = self._desk.roster.get(stream)
+            if stream not in fresh:
+                # "Now" is now: what has arrived is taken in before the answer, but never more than one chunk of a stream.
+                fresh.add(stream)
+                self._desk.take_in(watched, False)
+            ingest = watched.ingest
+            if ingest.as_of is None:
+                raise NoFramesYet(
+                    f"the stream {stream} has shown nothing yet; {watched.condition()}"
+                )
+        except LiveVLMError as error:
+            self._end(asked, "failed", error)
+            return None
+        return ingest.memory, ingest.as_of
 
     def _sweep(self) -> bool:
         """Those that nobody waits for any more need no turn to be ended."""
