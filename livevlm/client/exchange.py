@@ -49,6 +49,11 @@ class Exchange:
         self._lost: ServerUnreachable | None = None
         self._over: LiveVLMError | None = None
 
+    @property
+    def up(self) -> bool:
+        """Whether there is a session on a connection now."""
+        return self._up
+
     def request(self, kind: str, fields: JsonObject, settle: Settle) -> str:
         """Ask for something: `settle` gets the event that answers it, or the error. Gives back the event's id.
 
@@ -181,10 +186,9 @@ class Exchange:
     def _resume(self, event: JsonObject, event_id: str, greeting: JsonObject) -> None:
         """What the daemon says to the wish to resume; what else the new session says before is of no interest."""
         if event.get("type") == "session.resumed":
-            arrived = max(_count(event.get("received")) - self._arrived, 0)
-            for _ in range(min(arrived, len(self._sent))):
+            while self._sent and self._arrived < _count(event.get("received")):
                 self._sent.popleft()
-            self._arrived += arrived
+                self._arrived += 1
             self._unsent.extendleft(reversed(self._sent))
             self._sent.clear()
             self._go_on(child(event, "session"))

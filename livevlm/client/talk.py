@@ -274,7 +274,7 @@ class Client:
         """Leave the daemon: watches that are not kept are deleted, questions are cancelled; for `connect` and `local`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LEAVING_S):
-                for watching in self._watching:
+                for watching in self._watching if self._exchange.up else ():
                     await watching.delete()
         await self._carrier.close()
 

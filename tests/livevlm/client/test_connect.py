@@ -9,13 +9,11 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from livevlm.client import connect
-from livevlm.errors import LiveVLMError, NoFramesYet, QueueFull, ServerUnreachable, StreamNotFound
-from livevlm.messages import Answer, AnswerChunk, Failure, Recalled, TimeRange
+from livevlm.errors import NoFramesYet, QueueFull, ServerUnreachable, StreamNotFound
+from livevlm.messages import AnswerChunk, Failure, Recalled
 from livevlm.service.address import is_loopback, realtime_url, shown
 from livevlm.service.asking import error_from
-from livevlm.service.options import AskOptions
 from livevlm.service.server import ServerOptions
-from tests.livevlm.service.fake_service import AS_OF, evidence
 from tests.livevlm.service.serving import Running, on_loop, running
 
 
@@ -25,150 +23,12 @@ def cut(where: Running) -> None:
         link.abort()
 
 
-@on_loop
-async def test_an_answer_arrives_piece_by_piece() -> None:
-    """First what was recalled, then the text as it grows, then the whole answer with everything known about it."""
-    async with running() as where, connect(where.address) as client:
-        reply = client.ask("what is it?")
-        recalled, *chunks, answer = [event async for event in reply]
-        again = await reply
-    assert isinstance(recalled, Recalled)
-    assert isinstance(answer, Answer)
-    assert (recalled.as_of, recalled.evidence) == (AS_OF, (evidence("front"),))
-    pieces = [chunk.text for chunk in chunks if isinstance(chunk, AnswerChunk)]
-    assert len(pieces) == len(chunks)
-    assert "".join(pieces) == "You asked: what is it?"
-    assert (answer.text, answer.status, answer.stream) == (
-        "You asked: what is it?",
-        "completed",
-        "front",
-    )
-    assert (answer.as_of, answer.evidence) == (AS_OF, (evidence("front"),))
-    assert (answer.timings.ttft_s, answer.timings.total_s) == (0.01, 0.07)
-    assert (answer.question_tokens, answer.context_tokens, answer.answer_tokens) == (9, 400, 5)
-    assert answer == again
-    assert answer.question_id == reply.id
-
-
-@on_loop
-async def test_the_whole_answer_can_be_waited_for() -> None:
-    """Whoever does not care for the pieces gets the end; questions may run in parallel."""
-    async with running("front", "back") as where, connect(where.address, stream="back") as client:
-        replies = [client.ask(f"question {number}") for number in range(5)]
-        texts = [(await reply).text for reply in reversed(replies)]
-        assert replies[0].stream == "back"
-    assert texts == [f"You asked: question {number}" for number in (4, 3, 2, 1, 0)]
-
-
-@pytest.mark.parametrize(
-    "time",
-    [
-        TimeRange(last_s=60.5),
-        TimeRange(from_s=5, to_s=8),
-        TimeRange(to_s=0),
-        TimeRange(from_s=1_769_853_600.125, to_s=1_769_853_601.0, utc=True),
-    ],
-)
-@on_loop
-async def test_wishes_arrive_as_they_were_meant(time: TimeRange) -> None:
-    """A question's time and options are the same on the other side of the wire."""
-    options = AskOptions(
-        instructions="Be brief.",
-        max_tokens=5,
-        temperature=0.5,
-        top_p=0.9,
-        seed=3,
-        max_evidence=0,
-        deadline_s=2.5,
-        metadata={"topic": "test"},
-    )
-    async with running() as where, connect(where.address) as client:
-        reply = client.ask("what?", stream="front", time=time, options=options)
-        answer = await reply
-        (asked,) = where.service.questions
-    assert asked.time == time
-    assert asked.text == "Be brief.\n\nwhat?"
-    assert (asked.max_tokens, asked.temperature, asked.top_p, asked.seed) == (5, 0.5, 0.9, 3)
-    assert (asked.max_evidence, asked.deadline_s) == (0, 2.5)
-    assert answer.evidence == ()
-
-
-@on_loop
-async def test_an_answer_can_be_cancelled() -> None:
-    """It ends with what it had; cancelling again does nothing."""
-    async with running() as where, connect(where.address) as client:
-        reply = client.ask("hold")
-        reply.cancel()
-        answer = await reply
-        reply.cancel()
-        await client.ping()
-    assert (answer.status, answer.text) == ("cancelled", "You ")
-
-
-@on_loop
-async def test_asking_may_be_given_up() -> None:
-    """Whoever stops waiting for the acceptance leaves no answer behind, and the session goes on."""
-    async with running() as where, connect(where.address) as client:
-        reply = client.ask("hold")
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0):  # it is not yet accepted
-                await reply
-        await client.ping()
-        await asyncio.to_thread(where.service.wait_for, lambda: bool(where.service.cancelled))
-        assert [where.service.questions[0].id] == where.service.cancelled
-
-
-@on_loop
-async def test_refusals_are_the_daemons_errors() -> None:
-    """What the daemon refuses raises the error of its code, with the exit code that commands return."""
-    async with running("front", "back") as where, connect(where.address, stream="front") as client:
-        with pytest.raises(StreamNotFound, match="front, back") as unknown:
-            await client.ask("what?", stream="side")
-        with pytest.raises(QueueFull):
-            await client.ask("full")
-        with pytest.raises(LiveVLMError, match="empty") as empty:
-            await client.ask(" ")
-        assert (await client.ask("what?")).status == "completed"
-    assert (unknown.value.exit_code, empty.value.exit_code) == (5, 2)
-    assert (empty.value.code, empty.value.kind) == ("invalid_value", "invalid_request_error")
-
-
-@on_loop
-async def test_a_failed_answer_keeps_its_reason() -> None:
-    """Awaiting it raises the error; iterating shows the answer as it ended."""
-    async with running() as where, connect(where.address) as client:
-        with pytest.raises(NoFramesYet, match="nothing seen"):
-            await client.ask("nothing yet")
-        reply = client.ask("fail")
-        (answer,) = [event async for event in reply]
-        with pytest.raises(LiveVLMError) as other:
-            await reply
-    assert isinstance(answer, Answer)
-    assert answer == reply.ended
-    assert (answer.status, answer.as_of) == ("failed", None)
-    assert (type(other.value), other.value.code, other.value.exit_code) == (
-        LiveVLMError,
-        "out_of_memory",
-        1,
-    )
-
-
 def test_every_code_of_the_tree_comes_back_as_its_error() -> None:
     """An error survives the wire; one this client does not know keeps its code."""
     for known in (StreamNotFound, NoFramesYet, QueueFull):
         assert type(error_from(Failure(code=known.code, message="m"))) is known
     wrong = error_from(Failure(code="invalid_value", message="m", kind="invalid_request_error"))
     assert (wrong.code, wrong.exit_code) == ("invalid_value", 2)
-
-
-@on_loop
-async def test_the_status_is_what_the_service_knows() -> None:
-    """Version, model, readiness and every stream's state."""
-    async with running("front", "back") as where, connect(where.address) as client:
-        assert client.streams == ["front", "back"]
-        status = await client.status()
-        assert status.streams == where.service.statuses
-    assert (status.version, status.model, status.ready) == ("0.0.test", "fake", True)
 
 
 @on_loop
