@@ -186,7 +186,7 @@ class Server:
             statuses = self._service.streams() if subscribers else []
             for client in subscribers:
                 client.notice(statuses)
-            self._clients.expire()
+            self._expire()
             self._clients.drop_unread(max(MOST_UNREAD_BYTES, self._options.max_outgoing_bytes))
 
     def _hear(self, loop: asyncio.AbstractEventLoop, event: WatchEvent) -> None:
@@ -250,6 +250,12 @@ class Server:
                 self._clients.end(client)
         except Exception:
             logger.exception("the questions of a session that failed could not be cancelled")
+
+    def _expire(self) -> None:
+        try:
+            self._clients.expire()
+        except Exception:
+            logger.exception("the questions of a client that stayed away could not be cancelled")
 
     def _lose(self, link: Link) -> None:
         try:
