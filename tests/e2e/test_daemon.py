@@ -115,11 +115,11 @@ def video(path: Path, seconds: int) -> str:
 
 
 async def seen_to_its_end(client: Client, name: str) -> None:
-    """Wait until a recording has ended and nothing of it waits for the model."""
+    """Wait until a recording has ended and all of it is remembered, also what the model had just taken."""
     until = time.monotonic() + GUARD_S
     while True:
         stream = next(s for s in (await client.status()).streams if s.name == name)
-        if stream.state == "ended" and stream.queue_frames == 0:
+        if stream.state == "ended" and stream.queue_frames == stream.frames_waiting == 0:
             return
         assert time.monotonic() < until, stream
         await asyncio.sleep(0.02)
