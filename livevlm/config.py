@@ -209,7 +209,7 @@ class AnswerConfig(Section):
         0, "earlier questions of a conversation that are read with their answers", ge=0, le=100
     )
     system_prompt: str = setting("", "pinned before each stream; empty: the model's own")
-    max_active: int = setting(8, "answers decoded in turn; each holds a copy of its recall", ge=1)
+    max_active: int = setting(16, "answers decoded together; each holds a copy of its recall", ge=1)
     max_waiting: int = setting(64, "questions that may wait; more are refused", ge=1)
 
 

@@ -207,9 +207,9 @@ class AnswerPasts:
         held = torch.stack((self._rope.turn(k, self._angles), v))
         parts = zip(
             self.pasts,
-            q.split(self.lengths, 1),
-            self._rope.turn(q, self._angles).split(self.lengths, 1),
-            held.split(self.lengths, 2),
+            torch.split(q, self.lengths, 1),
+            torch.split(self._rope.turn(q, self._angles), self.lengths, 1),
+            torch.split(held, self.lengths, 2),
             strict=True,
         )
         return torch.cat([past.append(layer, *part) for past, *part in parts], dim=1)

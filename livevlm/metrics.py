@@ -48,9 +48,7 @@ class Metrics:
         self._in_progress = self._gauge(
             "requests_in_progress", "Questions accepted and not yet answered."
         )
-        self._decoding = self._gauge(
-            "answers_in_batch", "Answers that are being decoded together, a token a step."
-        )
+        self._decoding = self._gauge("answers_in_batch", "Answers decoded together, each step.")
         self._requests = self._counter("requests", "Questions answered, by how it ended.", "status")
         self._queued = self._histogram(
             "request_queue_duration_seconds", "Time a question waited for its turn."
@@ -82,10 +80,9 @@ class Metrics:
                 ("webhook_failures", "Webhook posts that were given up."),
             )
         }
-        for stage in STAGES:
-            self._stages.labels(stage)
-        for status in STATUSES:
-            self._requests.labels(status)
+        for labelled, values in ((self._stages, STAGES), (self._requests, STATUSES)):
+            for value in values:
+                labelled.labels(value)
 
     def describe_build(self, *, version: str, model: str) -> None:
         """Say once which version and which model this is."""

@@ -3,48 +3,47 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from livevlm.backbone import Backbone
+from livevlm.backbone import Backbone, TextCodec
 from livevlm.bench.filling import random_frames
-from livevlm.bench.report import median_ms
+from livevlm.bench.report import synchronise
 from livevlm.decoder import AnswerPasts, Past
 from livevlm.engine import EngineStream
 from livevlm.metrics import Metrics
 from streams import Frame, ReaderStatus
 
 PICTURES = 16
+TRIES = 6
 
 
 class Endless:
-    """A model that never ends an answer by itself; `together` False: with a walk for each of the answers that it is given.
+    """The backbone given, but that no token ends an answer; `together` False: with a walk for each of several answers."""
 
-    It stands in for a Backbone: what is not here is the model's own.
-    """
-
-    def __init__(self, backbone: Backbone) -> None:
-        self._backbone = backbone
-        self.codec = _Unending(backbone.codec)
+    def __init__(self, inner: Backbone) -> None:
+        self._inner = inner
+        self.name, self.kv, self.rope = inner.name, inner.kv, inner.rope
+        self.device, self.dtype = inner.device, inner.dtype
+        self.max_positions, self.weight_bytes = inner.max_positions, inner.weight_bytes
+        self.frame_size, self.frame_grid, self.own_grid = (
+            inner.frame_size,
+            inner.frame_grid,
+            inner.own_grid,
+        )
+        self.codec: TextCodec = _Unending(inner.codec)
+        self.encode, self.embed, self.logits = inner.encode, inner.embed, inner.logits
         self.together = True
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._backbone, name)
-
     def forward(self, embeds: Tensor, past: Past) -> Tensor:
-        """As the model's."""
+        """As the backbone's."""
         if self.together or not isinstance(past, AnswerPasts):
-            return self._backbone.forward(embeds, past)
-        parts = zip(embeds.split(past.lengths), past.pasts, strict=True)
-        return torch.cat([self._backbone.forward(part, one) for part, one in parts])
-
-    def as_backbone(self) -> Backbone:
-        """Itself, for those who want to see the type."""
-        return cast(Backbone, self)
+            return self._inner.forward(embeds, past)
+        parts = zip(torch.split(embeds, past.lengths), past.pasts, strict=True)
+        return torch.cat([self._inner.forward(part, one) for part, one in parts])
 
 
 class _Unending:
@@ -52,11 +51,8 @@ class _Unending:
 
     stop_ids = frozenset[int]()
 
-    def __init__(self, codec: Any) -> None:
-        self._codec = codec
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._codec, name)
+    def __init__(self, inner: TextCodec) -> None:
+        self.encode, self.decode, self.layout = inner.encode, inner.decode, inner.layout
 
 
 class Views:
@@ -115,13 +111,21 @@ class Ceiling:
     flops_per_s: float
 
     @classmethod
-    def measure(cls, backbone: Backbone, side: int = 1024) -> Ceiling:
-        """By the sum of a large vector and by one large matrix product, in the model's dtype."""
+    def measure(cls, backbone: Backbone, clock: Callable[[], float], side: int = 1024) -> Ceiling:
+        """By the sum of a large vector and by one large matrix product, in the model's dtype: the best of a few."""
         many = torch.ones(16 * side * side, dtype=backbone.dtype, device=backbone.device)
         a = torch.randn(side, side, device=backbone.device).to(backbone.dtype)
-        read_ms = median_ms(many.sum, backbone.device, 5)
-        product_ms = median_ms(lambda: a @ a, backbone.device, 5)
-        return cls(1000 * many.nbytes / read_ms, 1000 * 2 * side**3 / product_ms)
+
+        def least_s(work: Callable[[], Tensor]) -> float:
+            spent = []
+            for _ in range(TRIES):
+                began = clock()
+                work()
+                synchronise(backbone.device)
+                spent.append(clock() - began)
+            return min(spent)
+
+        return cls(many.nbytes / least_s(many.sum), 2 * side**3 / least_s(lambda: a @ a))
 
     def walk_ms(self, backbone: Backbone, contexts: Sequence[int]) -> float:
         """The least that one more token of answers with so many tokens of context each can take: the weights are read once,

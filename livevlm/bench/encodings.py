@@ -28,7 +28,7 @@ class EncodedOnce:
         self._tokens: dict[bytes, Tensor] = {}
         self.name, self.kv, self.rope = inner.name, inner.kv, inner.rope
         self.device, self.dtype = inner.device, inner.dtype
-        self.max_positions = inner.max_positions
+        self.max_positions, self.weight_bytes = inner.max_positions, inner.weight_bytes
         self.frame_size, self.frame_grid, self.own_grid = (
             inner.frame_size,
             inner.frame_grid,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ import torch
 from livevlm.bench import askers
 from livevlm.bench.asking import Ceiling, Endless, Views
 from livevlm.decoder import Past
+from livevlm.engine import EngineOptions
+from livevlm.remembering import MemoryRecipe
 from livevlm.toy import ToyBackbone
 
 
@@ -50,7 +53,8 @@ def test_a_walk_for_each_is_what_it_is_held_against(together: bool, walks: list[
     """Answers are walked together or one by one; in full length, for no token ends one."""
     toy = CountingToy()
     views = {name: Views(toy.frame_size) for name in ("front", "back")}
-    room = askers.Room(toy, views, most=3, budget=96)
+    options = EngineOptions(memory=MemoryRecipe(budget_tokens=96))
+    room = askers.Room(toy, views, options, time.monotonic)
     room.model.together = together
     toy.walks.clear()
     run = askers.Run()
