@@ -27,6 +27,8 @@ def start_logging(verbosity: int) -> None:
     handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     # Its debug lines quote the beginning of what clients send, where half of a url hides no longer what is a password.
     logging.getLogger("websockets").setLevel(logging.INFO)
+    # It names the paths that it posts to, and a webhook's may be a secret.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     logging.basicConfig(level=LEVELS[max(-1, min(verbosity, 1))], handlers=[handler], force=True)
     if verbosity < 1:
         for name in LOUD_LIBRARIES:
