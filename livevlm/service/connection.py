@@ -12,8 +12,9 @@ from livevlm.errors import LiveVLMError
 from livevlm.messages import AnswerEvent, Done, Errand, Question, Sink, StreamStatus
 from livevlm.service.outbox import Ending, Outbox
 from livevlm.service.outputs import Alter, Cancel, Close, Order, Outcome, Output, Run, Submit
-from livevlm.service.protocol import Session, View
+from livevlm.service.protocol import Session
 from livevlm.service.resumption import NotResumable, Resume, Ticket
+from livevlm.service.view import View
 from livevlm.service.wire import JsonObject
 from livevlm.watching.orders import WatchDone, WatchOrder
 from livevlm.watching.watch import WatchEvent

@@ -7,6 +7,7 @@ word for stands under `livevlm`.
 from __future__ import annotations
 
 import math
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 
 from livevlm.changes import Changed
@@ -28,6 +29,11 @@ from livevlm.service.wire import (
 )
 from livevlm.watching.orders import Dropped, Listed, Made, WatchResult
 from streams.redact import redact
+
+
+def random_id(kind: str) -> str:
+    """An id that no other session has."""
+    return f"{kind}_{uuid.uuid4().hex}"
 
 
 class Envelopes:

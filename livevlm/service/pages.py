@@ -12,8 +12,8 @@ from types import MappingProxyType
 
 from livevlm.messages import StreamStatus
 from livevlm.metrics import Metrics
-from livevlm.service.protocol import View
 from livevlm.service.schema import protocol_schema
+from livevlm.service.view import View
 from livevlm.service.wire import Json, JsonObject, finite, status_json
 
 REALTIME = ("/v1/realtime", "/realtime")

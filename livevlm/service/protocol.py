@@ -18,10 +18,8 @@ client sends makes a session raise.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from livevlm.changes import AddStream, Change, PauseStream, RemoveStream, ResumeStream
 from livevlm.errors import LiveVLMError, QueueFull, ResponseNotFound
@@ -54,6 +52,7 @@ from livevlm.service.events import (
     Envelopes,
     error_json,
     outcome_json,
+    random_id,
     session_json,
 )
 from livevlm.service.fields import InvalidRequest, shown
@@ -64,6 +63,7 @@ from livevlm.service.options import AskOptions, SessionOptions, question_from
 from livevlm.service.outputs import Alter, Cancel, Close, Order, Outcome, Output, Run, Submit
 from livevlm.service.resumption import NotResumable, Resume, Ticket
 from livevlm.service.streams import News, changed_json
+from livevlm.service.view import View, frames_behind, listed_json, stream_names
 from livevlm.service.watches import (
     WatchCommand,
     WatchCreate,
@@ -72,7 +72,7 @@ from livevlm.service.watches import (
     order_from,
     told_json,
 )
-from livevlm.service.wire import Json, JsonObject, status_json
+from livevlm.service.wire import Json, JsonObject
 from livevlm.watching.orders import Made
 from livevlm.watching.watch import WatchEvent
 
@@ -87,24 +87,10 @@ __all__ = [
     "Session",
     "SessionOptions",
     "Submit",
-    "View",
 ]
 
 
-class View(Protocol):
-    """What a session may look at; each call returns at once."""
-
-    def streams(self) -> Sequence[StreamStatus]: ...
-    def ready(self) -> bool: ...
-    def info(self) -> dict[str, str]: ...
-
-
 NO_EVENT = ("invalid_json", "unknown_event")
-
-
-def random_id(kind: str) -> str:
-    """An id that no other session has."""
-    return f"{kind}_{uuid.uuid4().hex}"
 
 
 class Session:
@@ -154,7 +140,7 @@ class Session:
         events: list[Output] = [self._make("session.created", session=session)]
         if self._stream is not None:
             try:
-                known_stream(self._stream, self._stream_names(), param="stream")
+                known_stream(self._stream, stream_names(self._view), param="stream")
             except LiveVLMError as error:
                 events.append(self._error(error, None))
         return events
@@ -216,7 +202,7 @@ class Session:
         if not isinstance(event, Answer):
             return [*asked.take(event)]
         del self._asked[event.question_id]
-        told = asked.take(event, frames_behind=self._frames_behind(asked.question.stream))
+        told = asked.take(event, frames_behind=frames_behind(self._view, asked.question.stream))
         if asked.in_conversation and asked.text is not None:
             self._conversation.add(Message(role="assistant", text=asked.text, id=asked.item_id))
         return [*told]
@@ -266,7 +252,8 @@ class Session:
             case SessionUpdate():
                 return self._update(command)
             case StreamList():
-                return [self._listed(event_id)]
+                told_streams = listed_json(self._view)
+                return [self._make("stream.listed", client_event_id=event_id, **told_streams)]
             case MemoryStats() | MemorySearch() | MemoryClear():
                 return [self._run(command, event_id)]
             case AddStream() | RemoveStream() | PauseStream() | ResumeStream():
@@ -291,7 +278,7 @@ class Session:
             messages, param = self._conversation.messages, "response"
         text = question_text(messages, options.instructions, param=param)
         stream = choose_stream(
-            self._stream if command.stream is None else command.stream, self._stream_names()
+            self._stream if command.stream is None else command.stream, stream_names(self._view)
         )
         self._allowance.question()
         question = question_from(
@@ -315,7 +302,7 @@ class Session:
 
     def _run(self, command: MemoryCommand, event_id: str | None) -> Run:
         self._refuse_if_busy()
-        errand = errand_from(command, self._stream_names(), default=self._stream)
+        errand = errand_from(command, stream_names(self._view), default=self._stream)
         if isinstance(command, MemorySearch):
             self._allowance.question()
         return Run(self._errand_id(event_id), errand)
@@ -326,7 +313,7 @@ class Session:
 
     def _order(self, command: WatchCommand, event_id: str | None) -> Order:
         self._refuse_if_busy()
-        order = order_from(command, self._stream_names(), default=self._stream)
+        order = order_from(command, stream_names(self._view), default=self._stream)
         return Order(self._errand_id(event_id), order)
 
     def _errand_id(self, event_id: str | None) -> str:
@@ -359,9 +346,6 @@ class Session:
                 code="response_already_active",
             )
 
-    def _stream_names(self) -> list[str]:
-        return [status.name for status in self._view.streams()]
-
     def _cancel(self, response_id: str | None) -> list[Output]:
         if response_id is None:
             response_id = next(reversed(self._asked), None)
@@ -376,7 +360,7 @@ class Session:
     def _update(self, command: SessionUpdate) -> list[Output]:
         if command.stream is not None:
             self._stream = known_stream(
-                command.stream, self._stream_names(), param="session.livevlm.streams"
+                command.stream, stream_names(self._view), param="session.livevlm.streams"
             )
         self._options = self._within_limits(command.options.over(self._options))
         return [self._make("session.updated", session=self._session_json())]
@@ -384,24 +368,12 @@ class Session:
     def _within_limits(self, options: AskOptions) -> AskOptions:
         return replace(options, max_tokens=self._limits.tokens(options.max_tokens))
 
-    def _listed(self, event_id: str | None) -> JsonObject:
-        return self._make(
-            "stream.listed",
-            client_event_id=event_id,
-            ready=self._view.ready(),
-            streams=[status_json(status) for status in self._view.streams()],
-        )
-
-    def _frames_behind(self, stream: str) -> int | None:
-        waiting = [status.queue_frames for status in self._view.streams() if status.name == stream]
-        return waiting[0] if waiting else None
-
     def _session_json(self) -> JsonObject:
         return session_json(
             self._id,
             info=self._view.info(),
             options=self._options,
-            streams=self._stream_names(),
+            streams=stream_names(self._view),
             stream=self._stream,
         )
 
