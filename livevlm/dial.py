@@ -24,7 +24,7 @@ from livevlm.service.tls import client_context
 from livevlm.service.wire import PROTOCOL
 
 MAX_EVENT_BYTES = 16 << 20
-FOR_GOOD = (400, 401, 403, 404)  # it will say no again
+NEVER = (401, 403)  # who is not let in now is not let in later
 
 
 class WebsocketLink:
@@ -80,9 +80,9 @@ async def dial(
             ssl=tls,
         )
     except InvalidStatus as refused:
-        for_good = refused.response.status_code in FOR_GOOD
         why = _refusal(shown(url), refused)
-        raise (NotAdmitted(why) if for_good else ServerUnreachable(why)) from refused
+        kind = NotAdmitted if refused.response.status_code in NEVER else ServerUnreachable
+        raise kind(why) from refused
     except ssl.SSLCertVerificationError as error:
         raise ServerUnreachable(
             f"the certificate of {shown(url)} is not trusted ({error.verify_message});"

@@ -1,4 +1,4 @@
-"""Carrier: keeps a connection up and carries an exchange's events over it."""
+"""Carrier: keeps a connection up and carries a ledger's events over it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from livevlm.client.exchange import Exchange
+from livevlm.client.ledger import Ledger
 from livevlm.errors import LiveVLMError, ServerUnreachable
 from livevlm.link import Dial, Link, NotAdmitted, Retry
 from livevlm.service.wire import PROTOCOL, read_object
@@ -21,7 +21,7 @@ class Carrier:
 
     def __init__(
         self,
-        exchange: Exchange,
+        ledger: Ledger,
         dial: Dial,
         *,
         where: str,
@@ -29,8 +29,8 @@ class Carrier:
         retry: Retry | None,
         timeout_s: float,
     ) -> None:
-        """wake: set when the exchange has something to send. timeout_s: how long a daemon may take to greet."""
-        self._exchange = exchange
+        """wake: set when the ledger has something to send. timeout_s: how long a daemon may take to greet."""
+        self._ledger = ledger
         self._dial = dial
         self._where = where
         self._wake = wake
@@ -56,7 +56,7 @@ class Carrier:
         link = await self._dial()
         try:
             async with asyncio.timeout(self._timeout_s):
-                wish = self._exchange.opened(read_object(await link.recv()))
+                wish = self._ledger.opened(read_object(await link.recv()))
                 if wish is not None:
                     await link.send(wish)
         except (ServerUnreachable, TimeoutError, ValueError) as error:
@@ -76,7 +76,7 @@ class Carrier:
             while True:
                 began_s = self._now_s()
                 error = await self._carry(link)
-                self._exchange.lost(error)
+                self._ledger.lost(error)
                 if self._retry is None:
                     last = error
                     return
@@ -88,7 +88,7 @@ class Carrier:
         except LiveVLMError as error:
             last = error
         finally:
-            self._exchange.end(last)
+            self._ledger.end(last)
 
     async def _again(self, retry: Retry, tries: int) -> tuple[Link, int]:
         """Another connection, and how many tries there have been. Raises LiveVLMError where there can be none."""
@@ -102,14 +102,14 @@ class Carrier:
                 raise
             except ServerUnreachable as error:
                 if retry.clock() - down_s >= retry.patience_s:
-                    self._exchange.give_up(error)
+                    self._ledger.give_up(error)
 
     async def _carry(self, link: Link) -> ServerUnreachable:
         """Read and write until the link is lost; why it was."""
         writer = asyncio.create_task(self._write(link))
         try:
             while True:
-                self._exchange.receive(read_object(await link.recv()))
+                self._ledger.receive(read_object(await link.recv()))
         except ServerUnreachable as error:
             return error
         except (ValueError, ArithmeticError) as error:
@@ -122,7 +122,7 @@ class Carrier:
     async def _write(self, link: Link) -> None:
         with suppress(ServerUnreachable):  # the reader meets the same
             while True:
-                while (text := self._exchange.outgoing()) is None:
+                while (text := self._ledger.outgoing()) is None:
                     self._wake.clear()
                     await self._wake.wait()
                 await link.send(text)

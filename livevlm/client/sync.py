@@ -21,8 +21,7 @@ from livevlm.client.aside import Aside
 from livevlm.client.times import When
 from livevlm.client.watching import Watching, WatchWishes
 from livevlm.link import Retry
-from livevlm.messages import Answer, Forgotten, Found, MemorySize, StreamStatus, TimeRange
-from livevlm.messages import Exchange as Turn
+from livevlm.messages import Answer, Exchange, Forgotten, Found, MemorySize, StreamStatus, TimeRange
 from livevlm.service.options import AskOptions
 from livevlm.service.wire import Json, JsonObject
 from livevlm.watching.watch import WatchEvent, WatchRequest, WatchStatus
@@ -61,7 +60,7 @@ class SyncClient:
         *,
         stream: str | None = None,
         options: AskOptions | None = None,
-        earlier: Sequence[Turn] = (),
+        earlier: Sequence[Exchange] = (),
         **when: Unpack[When],
     ) -> Answer:
         """The answer to a question. Raises what `await client.ask(...)` does."""
@@ -79,7 +78,7 @@ class SyncClient:
         *,
         stream: str | None = None,
         options: AskOptions | None = None,
-        earlier: Sequence[Turn] = (),
+        earlier: Sequence[Exchange] = (),
         **when: Unpack[When],
     ) -> Iterator[str]:
         """The answer's text, piece by piece. Raises as `ask` does, in the end; leaving it early has the question cancelled."""

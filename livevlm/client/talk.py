@@ -18,7 +18,7 @@ from livevlm.changes import (
 )
 from livevlm.client.audience import Audience
 from livevlm.client.carrier import Carrier
-from livevlm.client.exchange import Exchange
+from livevlm.client.ledger import Ledger
 from livevlm.client.reply import Reply
 from livevlm.client.times import When, range_from
 from livevlm.client.watching import (
@@ -31,8 +31,7 @@ from livevlm.client.watching import (
 from livevlm.configfile import stream_settings
 from livevlm.errors import LiveVLMError, ServerUnreachable
 from livevlm.link import Dial, Retry
-from livevlm.messages import Exchange as Turn
-from livevlm.messages import Forgotten, Found, MemorySize, StreamStatus, TimeRange
+from livevlm.messages import Exchange, Forgotten, Found, MemorySize, StreamStatus, TimeRange
 from livevlm.service.asking import response_json
 from livevlm.service.commands import ALL
 from livevlm.service.errands import read_forgotten, read_found, read_sizes
@@ -65,9 +64,9 @@ class Client:
         """where: the daemon's address for people. retry: None: a lost connection is the end. timeout_s: as Carrier's."""
         wake = asyncio.Event()
         self._audience = Audience()
-        self._exchange = Exchange(self._audience, wake.set)
+        self._ledger = Ledger(self._audience, wake.set)
         self._carrier = Carrier(
-            self._exchange, dial, where=where, wake=wake, retry=retry, timeout_s=timeout_s
+            self._ledger, dial, where=where, wake=wake, retry=retry, timeout_s=timeout_s
         )
         self._where = where
         self._watching: list[Watching] = []
@@ -75,7 +74,7 @@ class Client:
     @property
     def session(self) -> JsonObject:
         """What the daemon said of the session when it began or was resumed."""
-        return self._exchange.session
+        return self._ledger.session
 
     @property
     def version(self) -> str:
@@ -99,7 +98,7 @@ class Client:
         *,
         stream: str | None = None,
         options: AskOptions | None = None,
-        earlier: Sequence[Turn] = (),
+        earlier: Sequence[Exchange] = (),
         **when: Unpack[When],
     ) -> Reply:
         """Ask about a stream (None: the session's, or the only one). Await the reply, or iterate over it.
@@ -113,8 +112,8 @@ class Client:
             options=options or AskOptions(),
             earlier=earlier,
         )
-        reply = Reply(self._exchange.cancel)
-        self._exchange.ask(response, reply)
+        reply = Reply(self._ledger.cancel)
+        self._ledger.ask(response, reply)
         return reply
 
     def watch(
@@ -129,9 +128,10 @@ class Client:
         request = condition
         if isinstance(request, str):
             request = request_from(request, stream, wishes)
-        watching = Watching(self._exchange, self._audience, request, self.unwatch)
+        watching = Watching(self._ledger, self._audience, request, self.unwatch)
         if not keep:
-            self._watching.append(watching)
+            left = [one for one in self._watching if not one.deleted]
+            self._watching = [*left, watching]
         return watching
 
     async def watches(self) -> tuple[WatchStatus, ...]:
@@ -259,11 +259,11 @@ class Client:
                 answered.set_result(result)
 
         given: JsonObject = {name: value for name, value in fields.items() if value is not None}
-        event_id = self._exchange.request(kind, given, settle)
+        event_id = self._ledger.request(kind, given, settle)
         try:
             return await answered
         except asyncio.CancelledError:
-            self._exchange.withdraw(event_id)
+            self._ledger.withdraw(event_id)
             raise
 
     async def open(self) -> None:
@@ -274,7 +274,7 @@ class Client:
         """Leave the daemon: watches that are not kept are deleted, questions are cancelled; for `connect` and `local`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LEAVING_S):
-                for watching in self._watching if self._exchange.up else ():
+                for watching in self._watching if self._ledger.up else ():
                     await watching.delete()
         await self._carrier.close()
 

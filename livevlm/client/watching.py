@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Any, Self, TypedDict
 
 from livevlm.client.audience import MOST_WAITING, Audience
-from livevlm.client.exchange import Exchange
 from livevlm.client.feed import Feed
+from livevlm.client.ledger import Ledger
 from livevlm.client.times import Duration, seconds_in
 from livevlm.errors import LiveVLMError, ServerUnreachable
 from livevlm.service.watches import create_json, read_status, read_told
@@ -63,12 +63,12 @@ class Watching:
     daemon had no session of ours is missed; that it is over is told anyway. Raises WatchNotFound where the daemon has lost
     the watch, and ServerUnreachable in the end. `async with` deletes it when the block is left.
 
-    status: the watch as it was made, None before. over: it will tell nothing more.
+    status: the watch as it was made, None before. over: it will tell nothing more. deleted: by this client.
     """
 
     def __init__(
         self,
-        exchange: Exchange,
+        ledger: Ledger,
         audience: Audience,
         request: WatchRequest,
         drop: Callable[[str], Awaitable[object]],
@@ -78,12 +78,12 @@ class Watching:
         self.over = False
         self._audience = audience
         self._drop = drop
-        self._dropped = False
+        self.deleted = False
         self._events: Feed[JsonObject] = Feed(MOST_WAITING)
         self._error: LiveVLMError | None = None
         self._settled = asyncio.Event()
         try:
-            exchange.request("watch.create", create_json(request), self._settle)
+            ledger.request("watch.create", create_json(request), self._settle)
         except LiveVLMError as error:
             self._fail(error)
 
@@ -117,9 +117,9 @@ class Watching:
 
     async def delete(self) -> None:
         """Watch no longer; nothing where it was deleted already, or the daemon is gone."""
-        if self._dropped:
+        if self.deleted:
             return
-        self._dropped = True
+        self.deleted = True
         with suppress(LiveVLMError):
             watch_id = (await self).watch.id
             self._audience.leave(watch_id)

@@ -10,7 +10,6 @@ import pytest
 
 from livevlm.client import connect
 from livevlm.errors import ConfigError
-from livevlm.watchclient import list_watches, make_watch, told_by_watches
 from livevlm.watching.watch import Rule, WatchRequest, Webhook
 from livevlm.watching.webhook import signature
 from tests.livevlm.test_daemon import configuration, running, video, wait_for
@@ -36,8 +35,8 @@ def test_a_watch_finds_is_posted_and_outlives_the_daemon(tmp_path: Path) -> None
                 rule=ALWAYS,
                 webhook=Webhook(url=url, secret_env=KEY),
             )
-            made = await make_watch(client, wish)
-            event = await anext(told_by_watches(client))
+            made = await client.watch(wish, keep=True)
+            event = await anext(client.watch_events())
             assert (event.change, event.watch.id) == ("triggered", made.watch.id)
             assert event.evidence is not None
             assert event.evidence.picture is not None
@@ -45,7 +44,7 @@ def test_a_watch_finds_is_posted_and_outlives_the_daemon(tmp_path: Path) -> None
 
     async def look(address: str) -> list[tuple[str, str, int]]:
         async with connect(address) as client:
-            found = await list_watches(client)
+            found = await client.watches()
             return [(one.watch.id, one.state, one.triggers) for one in found]
 
     with receiving() as hooks:
@@ -77,7 +76,7 @@ def test_a_webhook_whose_variable_is_not_set_is_refused(tmp_path: Path) -> None:
     async def make(address: str) -> None:
         async with connect(address) as client:
             hook = Webhook(url_env="LIVEVLM_WEBHOOK_NOT")
-            await make_watch(client, WatchRequest(stream="cam", condition="a?", webhook=hook))
+            await client.watch(WatchRequest(stream="cam", condition="a?", webhook=hook), keep=True)
 
     settings = f"streams.cam.url={video(tmp_path / 'a.mp4', 1)}"
     with running(configuration(settings)) as (_, address):

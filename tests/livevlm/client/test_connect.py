@@ -9,10 +9,11 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from livevlm.client import connect
-from livevlm.errors import NoFramesYet, QueueFull, ServerUnreachable, StreamNotFound
+from livevlm.errors import NoFramesYet, QueueFull, RateLimited, ServerUnreachable, StreamNotFound
 from livevlm.messages import AnswerChunk, Failure, Recalled
 from livevlm.service.address import is_loopback, realtime_url, shown
 from livevlm.service.asking import error_from
+from livevlm.service.limits import Limits
 from livevlm.service.server import ServerOptions
 from tests.livevlm.service.serving import Running, on_loop, running
 
@@ -89,6 +90,17 @@ async def test_a_wrong_token_is_said_to_be_one() -> None:
             assert "wr0ng" not in str(error.value)
         async with connect(where.address, token="s3cret") as client:
             await client.ping()
+
+
+@on_loop
+async def test_who_asks_too_fast_is_told_when_to_go_on() -> None:
+    """As a number, for programs that wait."""
+    options = ServerOptions(limits=Limits(questions_per_minute=1))
+    async with running(options=options) as where, connect(where.address) as client:
+        await client.ask("what?")
+        with pytest.raises(RateLimited) as error:
+            await client.ask("and now?")
+    assert 0 < error.value.retry_after_s <= 60
 
 
 @on_loop

@@ -29,7 +29,6 @@ from livevlm.service.watches import (
     status_json,
     told_json,
 )
-from livevlm.watchclient import delete_watch, list_watches, make_watch, told_by_watches
 from livevlm.watching.orders import DropWatch, ListWatches, MakeWatch
 from livevlm.watching.watch import Rule, WatchEvent, WatchRequest, Webhook
 from tests.livevlm.service.desk import Desk
@@ -207,17 +206,17 @@ async def test_a_client_makes_hears_and_deletes_watches() -> None:
     async with running("front", "back") as where:
         async with connect(where.address) as client, connect(where.address) as other:
             await other.subscribe("watch")
-            made = await make_watch(client, WISH)
-            assert [one.watch.id for one in await list_watches(other)] == [made.watch.id]
+            made = await client.watch(WISH, keep=True)
+            assert [one.watch.id for one in await other.watches()] == [made.watch.id]
             await asyncio.to_thread(where.service.watches.tell, "triggered")
             for one in (client, other):
-                event = await anext(told_by_watches(one))
+                event = await anext(one.watch_events())
                 assert (event.change, event.watch.id) == ("triggered", made.watch.id)
                 assert event.evidence is not None
                 assert event.evidence.picture == 4
-            gone = await delete_watch(other, "car")
+            gone = await other.unwatch("car")
             assert gone.watch.id == made.watch.id
-            assert await list_watches(client) == ()
+            assert await client.watches() == ()
         orders = where.service.watches.orders
     assert [type(order) for order in orders] == [MakeWatch, ListWatches, DropWatch, ListWatches]
 
@@ -226,21 +225,21 @@ async def test_a_client_makes_hears_and_deletes_watches() -> None:
 async def test_refusals_are_the_errors_that_they_are() -> None:
     """Each with its exit code; a connection that is lost ends whoever listens."""
     async with running() as where:
-        async with connect(where.address) as client:
+        async with connect(where.address, reconnect=False) as client:
             with pytest.raises(StreamNotFound):
-                await make_watch(client, WatchRequest(stream="no", condition="a?"))
+                await client.watch(WatchRequest(stream="no", condition="a?"), keep=True)
             with pytest.raises(WatchNotFound):
-                await delete_watch(client, "no")
-            await make_watch(client, WISH)
+                await client.unwatch("no")
+            await client.watch(WISH, keep=True)
             with pytest.raises(WatchExists):
-                await make_watch(client, WISH)
+                await client.watch(WISH, keep=True)
             for _ in range(2):
-                await make_watch(client, WatchRequest(stream="", condition="a?"))
+                await client.watch(WatchRequest(stream="", condition="a?"), keep=True)
             with pytest.raises(TooManyWatches):
-                await make_watch(client, WatchRequest(stream="", condition="a?"))
+                await client.watch(WatchRequest(stream="", condition="a?"), keep=True)
             with pytest.raises(ConfigError):
                 await client.told("watch.create", condition="")
             drain = asyncio.create_task(where.server.drain(0))
             with pytest.raises(ServerUnreachable):
-                await anext(told_by_watches(client))
+                await anext(client.watch_events())
             await drain

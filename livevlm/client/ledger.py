@@ -1,4 +1,4 @@
-"""Exchange: all that one client has under way, whichever connection carries it. No socket, no clock and no task in here.
+"""Ledger: all that one client has under way, whichever connection carries it. No socket, no clock and no task in here.
 
 What is asked becomes texts to send (`outgoing`); what the daemon says (`opened`, `receive`) settles it. When a connection is
 `lost`, a new one begins with the wish to resume the session. Where the daemon agrees, it sends what was missed and says how
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from livevlm.client.audience import Audience
 from livevlm.client.reply import Reply
-from livevlm.errors import LiveVLMError, ServerUnreachable
+from livevlm.errors import LiveVLMError, RateLimited, ServerUnreachable
 from livevlm.service.asking import error_from, read_progress
 from livevlm.service.wire import PROTOCOL, Json, JsonObject, child, encode, read_failure
 
@@ -29,7 +29,7 @@ class Sending(NamedTuple):
     text: str
 
 
-class Exchange:
+class Ledger:
     """To be used on one asyncio loop. `wake` is called when there is something to send."""
 
     def __init__(self, audience: Audience, wake: Callable[[], None]) -> None:
@@ -227,8 +227,12 @@ class Exchange:
 
     def _refused(self, error: JsonObject) -> None:
         failure = read_failure(error)
-        if failure is not None:
-            self._settle(str(error.get("event_id")), error_from(failure))
+        if failure is None:
+            return
+        refusal, wait_ms = error_from(failure), error.get("retry_after_ms")
+        if isinstance(refusal, RateLimited) and isinstance(wait_ms, int | float):
+            refusal.retry_after_s = wait_ms / 1000
+        self._settle(str(error.get("event_id")), refusal)
 
     def _progress(self, kind: str, event: JsonObject) -> None:
         done = kind == "response.done"

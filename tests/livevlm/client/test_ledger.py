@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livevlm.client.audience import Audience
-from livevlm.client.exchange import Exchange
+from livevlm.client.ledger import Ledger
 from livevlm.client.reply import Reply
 from livevlm.errors import LiveVLMError, ServerUnreachable
 from livevlm.service.asking import response_json
@@ -83,10 +83,10 @@ class Daemon:
 
 
 class World:
-    """An exchange, a daemon and the wires between them, on which events wait to be delivered."""
+    """A ledger, a daemon and the wires between them, on which events wait to be delivered."""
 
     def __init__(self) -> None:
-        self.exchange = Exchange(Audience(), lambda: None)
+        self.ledger = Ledger(Audience(), lambda: None)
         self.daemon = Daemon()
         self.up: deque[str] = deque()
         self.replies: list[Reply] = []
@@ -102,25 +102,25 @@ class World:
     def cut(self) -> None:
         """What is on its way is lost; another connection follows."""
         if not self.fresh:
-            self.exchange.lost(ServerUnreachable("it broke"))
+            self.ledger.lost(ServerUnreachable("it broke"))
         self.connect()
 
     def ask(self) -> None:
         """A question."""
-        reply = Reply(self.exchange.cancel)
+        reply = Reply(self.ledger.cancel)
         self.replies.append(reply)
         response = response_json("?", stream=None, time=None, options=AskOptions())
-        self.exchange.ask(response, reply)
+        self.ledger.ask(response, reply)
 
     def tell(self) -> None:
         """Something else that is answered, and must not be done twice."""
         results: list[JsonObject | LiveVLMError] = []
         self.told.append(results)
-        self.exchange.request("stream.add", {}, results.append)
+        self.ledger.request("stream.add", {}, results.append)
 
     def send(self) -> None:
         """The client writes."""
-        if not self.fresh and (text := self.exchange.outgoing()) is not None:
+        if not self.fresh and (text := self.ledger.outgoing()) is not None:
             self.up.append(text)
 
     def arrive(self) -> None:
@@ -134,10 +134,10 @@ class World:
             return
         event = json.loads(self.daemon.down.popleft())
         if not self.fresh:
-            self.exchange.receive(event)
+            self.ledger.receive(event)
             return
         self.fresh = False
-        wish = self.exchange.opened(event)
+        wish = self.ledger.opened(event)
         if wish is not None:
             self.up.append(wish)
 
@@ -184,8 +184,8 @@ def test_a_question_that_was_given_up_is_cancelled_when_it_is_accepted() -> None
 def test_what_nobody_waits_for_is_not_sent() -> None:
     """Where there is no connection yet; what was sent cannot be taken back."""
     world = World()
-    event_id = world.exchange.request("ping", {}, lambda _: None)
-    world.exchange.withdraw(event_id)
+    event_id = world.ledger.request("ping", {}, lambda _: None)
+    world.ledger.withdraw(event_id)
     world.tell()
     world.settle()
     assert [event["type"] for event in world.daemon.asked] == ["stream.add"]
@@ -194,24 +194,24 @@ def test_what_nobody_waits_for_is_not_sent() -> None:
 def test_a_greeting_is_asked_for() -> None:
     """Whatever else begins like a daemon."""
     with pytest.raises(ValueError, match="begin with session"):
-        Exchange(Audience(), lambda: None).opened({"type": "hello"})
+        Ledger(Audience(), lambda: None).opened({"type": "hello"})
 
 
 def test_a_lost_session_without_a_token_is_lost_at_once() -> None:
     """Nobody waits for a reconnection that could not help them; what was not sent waits for the next session."""
-    exchange = Exchange(Audience(), lambda: None)
-    exchange.opened({"type": "session.created", "seq": 1, "session": {}})
+    ledger = Ledger(Audience(), lambda: None)
+    ledger.opened({"type": "session.created", "seq": 1, "session": {}})
     sent: list[object] = []
     waits: list[object] = []
-    exchange.request("ping", {}, sent.append)
-    assert exchange.outgoing() is not None
-    exchange.request("ping", {}, waits.append)
-    exchange.lost(ServerUnreachable("it broke"))
+    ledger.request("ping", {}, sent.append)
+    assert ledger.outgoing() is not None
+    ledger.request("ping", {}, waits.append)
+    ledger.lost(ServerUnreachable("it broke"))
     assert [type(one) for one in sent] == [ServerUnreachable]
     assert waits == []
-    assert exchange.outgoing() is None
-    assert exchange.opened({"type": "session.created", "seq": 1, "session": {}}) is None
-    text = exchange.outgoing()
+    assert ledger.outgoing() is None
+    assert ledger.opened({"type": "session.created", "seq": 1, "session": {}}) is None
+    text = ledger.outgoing()
     assert text is not None
-    exchange.receive({"type": "pong", "seq": 2, "client_event_id": json.loads(text)["event_id"]})
+    ledger.receive({"type": "pong", "seq": 2, "client_event_id": json.loads(text)["event_id"]})
     assert len(waits) == 1
