@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
@@ -108,8 +109,11 @@ class Sending:
         """There is no more to come: the error is raised where a status can still tell it, else it is the last event."""
         if not self._started:
             raise error
-        if not self.over:
-            await self._end(problem(error))
+        if self.over:
+            return
+        with suppress(TimeoutError):  # who has not read for so long need not hear it
+            async with asyncio.timeout(GRACE_S):
+                await self._end(problem(error))
 
     async def left(self) -> None:
         """Returns when the client has left, or has got everything."""
@@ -146,12 +150,12 @@ def body_part(data: bytes, *, more: bool) -> Message:
 
 async def read_body(request: Request, limits: Limits) -> str:
     """A request's body. Raises InvalidRequest where it is too long, comes too slowly, or is no text."""
-    parts: list[bytes] = []
+    body = bytearray()
     try:
         async with asyncio.timeout(limits.body_s):
             async for part in request.stream():
-                parts.append(part)
-                if sum(map(len, parts)) > limits.body_bytes:
+                body += part
+                if len(body) > limits.body_bytes:
                     raise InvalidRequest(
                         f"the request is longer than the {limits.body_bytes} bytes allowed",
                         code="request_too_large",
@@ -161,7 +165,7 @@ async def read_body(request: Request, limits: Limits) -> str:
             f"the request has not come within {limits.body_s:g} s", code="request_timeout"
         ) from error
     try:
-        return b"".join(parts).decode()
+        return body.decode()
     except UnicodeDecodeError as error:
         raise InvalidRequest("the request is not UTF-8", code="invalid_json") from error
 
