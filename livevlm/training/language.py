@@ -22,6 +22,7 @@ from livevlm.training.layout import (
     draw_shown,
     position_ids,
 )
+from livevlm.training.looking import clues, looking_loss
 from livevlm.training.optimize import Descent, cosine
 from livevlm.training.questions import Rng
 from livevlm.training.recall import Lookups, RecallLoss, draw_lookups, listening
@@ -48,6 +49,7 @@ TOKENS = 6144  # of a batch, about
 EXCHANGE_TOKENS = 24  # of a question with its answer, about
 RECALL_WEIGHT = 0.1
 STANDING_WEIGHT = 0.1
+LOOKING_WEIGHT = 0.3
 STANDING_LAYER = "layers.1"  # of whose states it is asked
 REFRESH = 25  # steps after which a block of the bank is replaced
 
@@ -136,13 +138,20 @@ def _lesson_loss(
 ) -> tuple[Tensor, dict[str, float]]:
     batch = lesson.batch.to(run.device)
     text = model.model.language_model
-    with listening(text, "k_proj") as keys, listening(text, STANDING_LAYER) as states:
+    with (
+        listening(text, "q_proj") as asking,
+        listening(text, "k_proj") as keys,
+        listening(text, STANDING_LAYER) as states,
+    ):
         logits, labels = answer_logits(model, bank.shots.tokens, lesson.reels, batch)
     loss = nn.functional.cross_entropy(logits.float(), labels)
     figures = {
         "loss": float(loss.detach()),
         "tokens": float((logits.argmax(-1) == labels).float().mean()),
     }
+    wanted = clues(lesson.reels).to(run.device)
+    if (looked := looking_loss(model, asking, keys, wanted, batch)) is not None:
+        loss, figures = loss + LOOKING_WEIGHT * looked[0], figures | {"looked": looked[1]}
     knowing, known = standing(states[0], standings(lesson.reels).to(run.device), batch)
     loss, figures = loss + STANDING_WEIGHT * knowing, figures | known
     if lesson.lookups is not None:

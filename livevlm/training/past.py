@@ -122,9 +122,8 @@ def past_first(rng: Rng, footage: Footage) -> Drawn | None:
     names = {pair: f"{pair[1]} {pair[0]}" for pair in (one, two)}
     word = pick(rng, EARLIER if first else LATER)
     answer = f"the {names[early if first else late]}"
-    return Drawn(
-        {"a": names[one], "b": names[two], "first": word}, answer, shown[early] + shown[late]
-    )
+    fields = {"a": names[one], "b": names[two], "first": word}
+    return Drawn(fields, answer, shown[early] + shown[late], shown[early if first else late])
 
 
 def past_next(rng: Rng, footage: Footage) -> Drawn | None:
@@ -148,7 +147,10 @@ def past_next(rng: Rng, footage: Footage) -> Drawn | None:
     if not 1 <= len(names) <= 2 or pair in _pairs(views[0]):
         return None
     fields = {"a": f"{pair[1]} {pair[0]}", "next": "after" if after else "before"}
-    return Drawn(fields, listed(names), tuple(sorted(frames + tuple(whole))))
+    # A frame can know what was shown before it, never what comes after: so what came before a thing is looked up in the first
+    # frame that shows the thing, what came after it in the first frame without it.
+    clue = near if after else edge
+    return Drawn(fields, listed(names), tuple(sorted(frames + tuple(whole))), (clue,))
 
 
 def past_when(rng: Rng, footage: Footage) -> Drawn | None:
@@ -166,7 +168,7 @@ def past_when(rng: Rng, footage: Footage) -> Drawn | None:
     fields = {"thing": a(f"{pair[1]} {pair[0]}")}
     if footage.stamps is None:
         return Drawn(fields, NO_CLOCK, shown[pair]) if rng.random() < 0.3 else None
-    return Drawn(fields, f"at {footage.stamps[shown[pair][0]]}", shown[pair])
+    return Drawn(fields, f"at {footage.stamps[shown[pair][0]]}", shown[pair], shown[pair][:1])
 
 
 PAST: dict[str, Callable[[Rng, Footage], Drawn | None]] = {

@@ -38,21 +38,25 @@ class Footage:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A question and its answer, the type it is counted under, and the frames that hold the answer (none: all of them do)."""
+    """A question and its answer, the type it is counted under, the frames that hold the answer (none: all of them do), and
+    its clue: the frames to look at while answering, where answers alone hardly teach which they are.
+    """
 
     type: str
     question: str
     answer: str
     frames: tuple[int, ...] = ()
+    clue: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What fills a wording, the answer, and where it is."""
+    """What fills a wording, the answer, where it is, and its clue."""
 
     fields: dict[str, str]
     answer: str
     frames: tuple[int, ...] = ()
+    clue: tuple[int, ...] = ()
 
 
 def draw_exchange(
@@ -76,7 +80,7 @@ def draw_exchange(
         question = question[0].upper() + question[1:]
     if rng.random() < 0.1:
         question = question.rstrip("?.")
-    return Exchange(type_, question, drawn.answer, drawn.frames)
+    return Exchange(type_, question, drawn.answer, drawn.frames, drawn.clue)
 
 
 def pick(rng: Rng, items: Sequence[str]) -> str:
