@@ -210,7 +210,7 @@ class AnswerConfig(Section):
     )
     system_prompt: str = setting("", "pinned before each stream; empty: the model's own")
     max_active: int = setting(16, "answers decoded together; each holds a copy of its recall", ge=1)
-    max_waiting: int = setting(64, "questions that may wait; more are refused", ge=1)
+    max_waiting: int = setting(1024, "questions that may wait; more are refused", ge=1)
 
 
 class WatchesConfig(Section):
