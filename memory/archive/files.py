@@ -7,6 +7,7 @@ An append writes rows, then pictures, then the log's record: a record that is wh
 from __future__ import annotations
 
 import contextlib
+import mmap
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,6 +65,7 @@ class SegmentFiles:
         self._ends = ends or Ends()
         # What a process that was killed has written may not be on the disk yet.
         self._dirty = True
+        self._map: mmap.mmap | None = None
 
     @classmethod
     def draft(cls, folder: Path, name: SegmentName, kind: Format, floor: int) -> SegmentFiles:
@@ -131,9 +133,21 @@ class SegmentFiles:
             return np.empty(size, np.uint8)
         path = self.path("rows")
         try:
-            return np.asarray(np.memmap(path, np.uint8, "r", shape=size))
+            with path.open("rb") as file:
+                self._map = mmap.mmap(file.fileno(), int(np.prod(size)), access=mmap.ACCESS_READ)
         except OSError as error:
             raise explained(error, path) from error
+        return np.frombuffer(self._map, np.uint8).reshape(size)
+
+    def expect(self, first: int, end: int) -> None:
+        """Have the system read the rows first..end, some at least, while other things are done. Without this each of them is
+        waited for when it is looked at, with much that lies around it.
+        """
+        if self._map is not None:
+            layers, row_bytes = self._row_shape
+            start, stop = first * layers * row_bytes, end * layers * row_bytes
+            start -= start % mmap.PAGESIZE
+            self._map.madvise(mmap.MADV_WILLNEED, start, stop - start)
 
     def picture(self, place: Picture) -> bytes | None:
         """The bytes of a picture; none if they are not those that were written."""

@@ -132,6 +132,13 @@ class Segment:
         assert places.size == 0 or 0 <= places.min() <= places.max() < self._length, places
         return self._rows[self._at[places] if self._spilled else places, layers]
 
+    def expect(self, places: Places) -> None:
+        """All layers of these places will be read in a moment: what of it is in files alone, begin to read it."""
+        if self._files and self._spilled and places.size:
+            rows = np.unique(self._at[places])
+            for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
+                self._files.expect(int(run[0]), int(run[-1]) + 1)
+
     def picture(self, frame: int) -> bytes | None:
         """The JPEG of a frame."""
         if self._files and frame in self._pictures:

@@ -122,6 +122,9 @@ class Series:
         layers = np.broadcast_to(np.arange(len(ids))[:, None], places.shape)
         rows = np.empty((*places.shape, self.row_shape[1]), np.uint8)
         tokens = np.empty(places.shape, TOKEN)
+        # Where layers read different pages, what one of them wants of a page is a small part of it.
+        for which in np.unique(owner) if (ids == ids[:1]).all() else ():
+            self._segments[which].expect(places[0][owners[0] == which])
         for which in np.unique(owner):
             here, segment = owners == which, self._segments[which]
             rows[here] = segment.take(layers[here], places[here])

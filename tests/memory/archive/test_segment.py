@@ -9,6 +9,7 @@ from errno import ENOSPC, EROFS
 from pathlib import Path
 
 import pytest
+import torch
 
 from memory.archive import (
     ArchiveError,
@@ -18,8 +19,10 @@ from memory.archive import (
     Segment,
     disk,
 )
+from memory.archive.files import SegmentFiles
 from tests.memory.archive.making import (
     ROW_BYTES,
+    assert_true,
     block,
     fill,
     jpeg,
@@ -145,3 +148,23 @@ def test_a_smaller_segment_size_leaves_what_is_there(tmp_path: Path) -> None:
     store = fill(vault(tmp_path, segment_tokens=8), 20)
     assert numbers_on_pages(store) == [list(range(n, n + 4)) for n in range(0, 40, 4)]
     assert store.stats().segments == 4
+
+
+def test_rows_in_files_are_asked_for_before_they_are_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that all layers read, and no others: the disk reads all of them at once, not one behind the other."""
+    store = fill(vault(tmp_path, host_bytes=0), 70)
+    asked: list[tuple[str, int, int]] = []
+    expect = SegmentFiles.expect
+
+    def noted(files: SegmentFiles, first: int, end: int) -> None:
+        asked.append((str(files.name), first, end))
+        expect(files, first, end)
+
+    monkeypatch.setattr(SegmentFiles, "expect", noted)
+    assert_true(store.read(torch.tensor([[1, 2, 5, 16], [1, 2, 5, 16]])))
+    assert asked == [("00000000-0", 4, 12), ("00000001-0", 4, 8)]
+    asked.clear()
+    assert_true(store.read(torch.tensor([[1, 2], [2, 1]])))
+    assert asked == []
