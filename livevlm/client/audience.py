@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from livevlm.client.feed import Feed
 from livevlm.errors import LiveVLMError, WatchNotFound
@@ -22,6 +22,7 @@ class Audience:
         self._pushed: dict[str, Feed[JsonObject]] = {t: Feed(MOST_WAITING) for t in TOPICS}
         self._own: set[str] = set()
         self._followed: dict[str, Feed[JsonObject]] = {}
+        self._renewed = False
 
     def pushed(self, topic: str) -> Feed[JsonObject]:
         """What comes under a topic."""
@@ -62,14 +63,18 @@ class Audience:
 
         A session hears of the watches that it made, and this one has made none: it must hear of all.
         """
-        topics = {*self.topics, *(["watch"] if self._own else [])}
-        listed: list[Json] = [*sorted(topics)]
+        self._renewed = self._renewed or bool(self._own)
+        topics = self.needed(self.topics)
         renewals: list[Renewal] = []
         if topics:
-            renewals.append(("subscribe", {"topics": listed}, _ignored))
+            renewals.append(("subscribe", {"topics": topics}, _ignored))
         if self._followed:
             renewals.append(("watch.list", {}, self._compare))
         return renewals
+
+    def needed(self, topics: Iterable[str]) -> list[Json]:
+        """What the session must be subscribed to, so that these topics are heard, and watches that were made before it."""
+        return [*sorted({*topics, "watch"} if self._renewed else {*topics})]
 
     def close(self, error: LiveVLMError) -> None:
         """Nothing more will be told."""
@@ -89,9 +94,9 @@ class Audience:
                 del self._followed[watch_id]
                 feed.close(WatchNotFound(f"the daemon has no watch {watch_id} any more"))
             elif watch.get("state") == "done":
-                feed.put({**_nothing_seen("watch.triggered", watch)})
+                feed.put(_nothing_seen("watch.triggered", watch))
             elif watch.get("state") == "expired":
-                feed.put({**_nothing_seen("watch.expired", watch)})
+                feed.put(_nothing_seen("watch.expired", watch))
 
 
 def _nothing_seen(kind: str, watch: JsonObject) -> JsonObject:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from typing import NoReturn
 
 from livevlm.client.ledger import Ledger
 from livevlm.errors import LiveVLMError, ServerUnreachable
@@ -14,6 +15,7 @@ from livevlm.service.wire import PROTOCOL, read_object
 logger = logging.getLogger(__name__)
 
 CLOSED = "this client is closed"
+FAULT = "the connection ended by a fault of this program"
 
 
 class Carrier:
@@ -47,8 +49,7 @@ class Carrier:
         """Close the connection; who still waits is told."""
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([self._task])
+            await asyncio.wait([self._task])
             if not self._task.cancelled() and (fault := self._task.exception()) is not None:
                 raise fault
 
@@ -59,7 +60,10 @@ class Carrier:
                 wish = self._ledger.opened(read_object(await link.recv()))
                 if wish is not None:
                     await link.send(wish)
-        except (ServerUnreachable, TimeoutError, ValueError) as error:
+        except ServerUnreachable as error:
+            why = f"{error.message} before a session began; perhaps it is no LiveVLM daemon"
+            raise ServerUnreachable(why) from error
+        except (TimeoutError, ValueError) as error:
             await link.close()
             raise ServerUnreachable(
                 f"what listens at {self._where} is no LiveVLM daemon ({error})"
@@ -70,7 +74,7 @@ class Carrier:
         return link
 
     async def _run(self, link: Link) -> None:
-        last: LiveVLMError = ServerUnreachable(CLOSED)
+        last: LiveVLMError = ServerUnreachable(FAULT)
         try:
             tries = 0
             while True:
@@ -87,6 +91,9 @@ class Carrier:
                 logger.info("connected again to the daemon at %s", self._where)
         except LiveVLMError as error:
             last = error
+        except asyncio.CancelledError:
+            last = ServerUnreachable(CLOSED)
+            raise
         finally:
             self._ledger.end(last)
 
@@ -106,7 +113,21 @@ class Carrier:
 
     async def _carry(self, link: Link) -> ServerUnreachable:
         """Read and write until the link is lost; why it was."""
-        writer = asyncio.create_task(self._write(link))
+        reading = asyncio.create_task(self._read(link))
+        writing = asyncio.create_task(self._write(link))
+        # Not the other way round: what has come is read to its end, also where nothing can be sent any more.
+        reading.add_done_callback(lambda _: writing.cancel())
+        both = (reading, writing)
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_EXCEPTION)
+            return reading.result() if reading.done() else _fault(writing)
+        finally:
+            for task in both:
+                task.cancel()
+            await asyncio.wait(both)
+            await link.close()
+
+    async def _read(self, link: Link) -> ServerUnreachable:
         try:
             while True:
                 self._ledger.receive(read_object(await link.recv()))
@@ -114,10 +135,6 @@ class Carrier:
             return error
         except (ValueError, ArithmeticError) as error:
             return ServerUnreachable(f"{self._where} does not speak {PROTOCOL}: {error}")
-        finally:
-            writer.cancel()
-            await asyncio.wait([writer])
-            await link.close()
 
     async def _write(self, link: Link) -> None:
         with suppress(ServerUnreachable):  # the reader meets the same
@@ -129,3 +146,9 @@ class Carrier:
 
     def _now_s(self) -> float:
         return 0.0 if self._retry is None else self._retry.clock()
+
+
+def _fault(ended: asyncio.Task[None]) -> NoReturn:
+    """Raises what ended a task that has no end of its own."""
+    ended.result()
+    raise AssertionError("it only ends with its link")

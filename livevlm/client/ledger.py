@@ -42,6 +42,7 @@ class Ledger:
         self._arrived = 0  # of the session's events, those that are known to have arrived
         self._waiting: dict[str, Settle] = {}
         self._replies: dict[str, Reply] = {}
+        self._renewing: list[str] = []
         self._up = False
         self._seq = 0
         self._token: str | None = None
@@ -170,10 +171,14 @@ class Ledger:
         """A new session, beside which there is none any more."""
         self._seq = _count(greeting.get("seq"))
         self._arrived = 0
+        for event_id in self._renewing:
+            self.withdraw(event_id)  # from a session that did not last
+        self._renewing.clear()
         for kind, fields, settle in reversed(self._audience.renewals()):
             sending = self._sending(kind, fields)
             self._waiting[sending.event_id] = settle
             self._unsent.appendleft(sending)
+            self._renewing.append(sending.event_id)
         self._go_on(child(greeting, "session"))
 
     def _go_on(self, session: JsonObject) -> None:

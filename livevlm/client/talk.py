@@ -217,7 +217,7 @@ class Client:
         """Be told of what happens under these topics from now on ("stream", "watch"), and of no others; also after a
         reconnection.
         """
-        await self.told("subscribe", topics=list(topics))
+        await self.told("subscribe", topics=self._audience.needed(topics))
         self._audience.topics = topics
 
     async def changes(self) -> AsyncIterator[Changed]:

@@ -83,6 +83,23 @@ async def test_a_service_that_dies_is_told() -> None:
 
 
 @on_loop
+async def test_a_fault_of_the_service_leaves_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is a bug, and seen where the client is left; whoever waits is told before."""
+    with FakeService() as service:
+        monkeypatch.setattr(service, "submit", lambda question, sink: 1 / 0)
+
+        async def asking() -> None:
+            async with attached(service, ServerOptions()) as client:
+                with pytest.raises(ServerUnreachable, match="fault"):
+                    await client.ask("what?")
+
+        with pytest.raises(ZeroDivisionError):
+            await asking()
+
+
+@on_loop
 async def test_what_is_not_read_is_bounded_here_too() -> None:
     """As a slow client of the port: it is closed."""
     with FakeService() as service:

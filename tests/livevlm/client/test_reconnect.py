@@ -155,6 +155,7 @@ async def test_a_watch_is_heard_across_connections() -> None:
                 assert (await anext(often)).change == change
                 proxy.cut()
                 await back(client)
+            await client.subscribe("stream")  # which must not end what is heard of watches
             await asyncio.to_thread(watches.tell, "triggered", 1)
             assert [event.change async for event in once] == ["triggered"]
 
