@@ -24,7 +24,7 @@ from livevlm.service.protocol import (
     SessionOptions,
     Submit,
 )
-from livevlm.service.resumption import Ticket, read_session_resume
+from livevlm.service.resumption import NotResumable, Resume, Ticket, read_session_resume
 from livevlm.service.wire import JsonObject, encode
 from livevlm.watching.watch import Change as WatchChange
 from tests.livevlm.service.fake_service import (
@@ -133,6 +133,9 @@ class Desk:
                 self.cancelled.append(output.question_id)
             elif isinstance(output, Close):
                 self.closed.append(output)
+            elif isinstance(output, Resume):
+                gone = NotResumable("no session is kept")
+                self.perform(self.session.refused_resume(output, gone))
             elif isinstance(output, Run):
                 self.errands.append(output.errand)
                 names = [status.name for status in self.statuses]
