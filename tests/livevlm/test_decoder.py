@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from livevlm.decoder import AnswerPast, AnswerPasts
+from livevlm.decoder import AnswerPast, AnswerPasts, ChunkPast
 from livevlm.toy import ToyBackbone
 from memory import Recall, Tiers
 
@@ -41,6 +41,18 @@ def test_a_walk_of_several_is_the_walks_of_each(counts: tuple[int, ...]) -> None
         for ours, theirs in zip(together, alone, strict=True):
             torch.testing.assert_close(ours.queries, theirs.queries, atol=1e-5, rtol=1e-5)
             assert len(ours) == len(theirs)
+    grown = [length + 2 * count for length, count in zip(LENGTHS, counts, strict=True)]
+    assert [len(one) for one in together] == grown
+
+
+def test_kept_queries_have_no_position() -> None:
+    """Of the last token alone: in the first layer they are the same wherever the token stands."""
+    toy = ToyBackbone()
+    here, nowhere = past(toy, 40), ChunkPast(None, toy.rope, 1)
+    toy.forward(toy.embed([7, 9]), here)
+    toy.forward(toy.embed([9]), nowhere)
+    assert here.queries.shape == (toy.kv.layers, toy.kv.heads, 1, toy.kv.head_dim)
+    torch.testing.assert_close(here.queries[0], nowhere.queries[0])
 
 
 def test_no_walk_goes_beyond_the_room() -> None:
