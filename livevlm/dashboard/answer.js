@@ -32,6 +32,16 @@ export class Answer {
     drop.addEventListener("click", () => tools.dropped(this));
   }
 
+  /** It waits; position 1 is the next to begin. */
+  queued(position) {
+    say(this.#facts, position === 1 ? "next" : `${count(position - 1)} before you`);
+  }
+
+  /** It waits no longer. */
+  begun() {
+    say(this.#facts, "");
+  }
+
   add(delta) {
     this.#text.append(delta);
   }
@@ -42,7 +52,7 @@ export class Answer {
     const full = (response.output[0]?.content ?? []).map((part) => part.text).join("");
     if (full) say(this.#text, full);
     if (status === "failed") return this.fail(details.error.message);
-    const reason = status === "incomplete" ? ` (${details.reason.replaceAll("_", " ")})` : "";
+    const reason = details.reason && status !== "cancelled" ? ` (${details.reason.replaceAll("_", " ")})` : "";
     const { ttft_ms: first, total_ms: total } = extras.timings;
     const parts = [`as of ${clock(extras.as_of?.stream_s ?? 0)}`, `first word after ${Math.round(first)} ms`, `all after ${Math.round(total)} ms`];
     if (response.usage) parts.push(`${count(response.usage.input_token_details.cached_tokens)} tokens read`);
@@ -51,11 +61,13 @@ export class Answer {
     this.#end(status, full || status);
   }
 
-  fail(message) {
+  /** It ends without having been answered; status: failed or lost. */
+  fail(message, status = "failed") {
     if (this.over) return;
+    this.begun();
     say(this.#trouble, message);
     this.#trouble.hidden = false;
-    this.#end("failed", message);
+    this.#end(status, message);
   }
 
   #end(status, told) {

@@ -47,7 +47,9 @@ export class Answers {
     const id = event.response_id ?? event.response?.id;
     const answer = id && this.#all.find((one) => one.id === id);
     if (!answer) return;
+    if (event.type === "response.queued") answer.queued(event.position);
     if (event.type === "response.evidence") {
+      answer.begun();
       answer.evidence.show(event.evidence);
       this.#light(event.stream, event.evidence, -1);
     }
@@ -55,9 +57,9 @@ export class Answers {
     if (event.type === "response.done") answer.done(event.response);
   }
 
-  /** The connection is gone, and with it whatever was being answered. */
+  /** The session is gone, and with it whatever was being answered. */
   lost() {
-    for (const answer of this.#all) answer.fail("The connection was lost before the answer had ended.");
+    for (const answer of this.#all) answer.fail("The connection was lost, and with it the rest of this answer.", "lost");
   }
 
   #cancel(answer) {

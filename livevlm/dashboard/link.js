@@ -1,117 +1,155 @@
-// The connection to the daemon: opens itself again whenever it is lost, and matches answers to what was asked.
+// The connection to the daemon: opens itself again whenever it is lost, and goes on with the session that it carried.
 
+import { Session } from "./session.js";
 import { headers, protocols } from "./token.js";
 
-const FIRST_MS = 400, LONGEST_MS = 8000, GROWTH = 1.7, PATIENCE_MS = 20000;
+const FIRST_MS = 400, LONGEST_MS = 8000, GROWTH = 1.7;
+const GREETING_MS = 20000, SILENCE_MS = 10000;
+const UNHEARD = 4000; // closes a connection without taking leave: the daemon keeps the session
 
 export class Link {
+  #session = null;
   #socket = null;
-  #calls = new Map();
-  #number = 0;
+  #greeting = null; // how a connection began over which the session of an earlier one is to go on
+  #carrying = false;
+  #since = 0;
   #delay = FIRST_MS;
-  #timer = 0;
-  #opened = false;
-  #hear;
-  #changed;
+  #retry = 0;
+  #silence = 0;
+  #pinged = false;
+  #begins = 0;
+  #told;
 
-  /** hear(event): any event of the daemon. changed(state, detail): connecting, open, stopping, waiting, locked, refused. */
-  constructor({ hear, changed }) {
-    this.#hear = hear;
-    this.#changed = changed;
+  /** told: hear(event): any event of the daemon. changed(state, detail): connecting, open, anew, waiting, locked, refused.
+   *  begun(session): another session than before. ended(): it cannot be gone on with, and what it was asked is lost. */
+  constructor(told) {
+    this.#told = told;
     addEventListener("online", () => this.#hurry());
     document.addEventListener("visibilitychange", () => document.hidden || this.#hurry());
   }
 
-  get open() {
-    return this.#opened;
+  /** Whether there is a session, be it one whose connection is being made anew. */
+  get alive() {
+    return this.#session !== null;
   }
 
-  /** Connect, now; what there was is let go. */
+  /** Connect, for the first time or after all was refused. */
   connect() {
-    clearTimeout(this.#timer);
-    this.#timer = 0;
-    this.#leave();
-    this.#changed("connecting");
+    this.#told.changed("connecting");
+    this.#dial();
+  }
+
+  /** Send an event; the promise is kept by the event that answers it, and broken by the error that does. Between two connections
+   *  it waits for the next one. */
+  call(event) {
+    if (!this.#session) return Promise.reject(new Error("There is no connection to the daemon. Try again when there is."));
+    const { text, answer } = this.#session.call(event);
+    if (this.#carrying) this.#socket.send(text);
+    return answer;
+  }
+
+  #dial() {
+    clearTimeout(this.#retry);
+    this.#retry = 0;
     const url = new URL("/v1/realtime", location.href);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(url, protocols());
     this.#socket = socket;
     socket.addEventListener("message", (message) => this.#heard(socket, JSON.parse(message.data)));
-    socket.addEventListener("close", () => this.#closed(socket));
-  }
-
-  /** Send an event; the promise is kept by the event that answers it, and broken by the error that does. */
-  call(event) {
-    const id = `page_${++this.#number}`;
-    return new Promise((keep, fail) => {
-      if (!this.#opened) return fail(new Error("there is no connection to the daemon"));
-      // A connection that says nothing any more is as good as none, whatever the browser believes.
-      const timer = setTimeout(() => this.#lost(this.#socket), PATIENCE_MS);
-      this.#calls.set(id, { keep, fail, timer });
-      this.#socket.send(JSON.stringify({ ...event, event_id: id }));
-    });
+    socket.addEventListener("close", (close) => this.#lost(socket, close.reason));
+    this.#listen();
   }
 
   #heard(socket, event) {
     if (socket !== this.#socket) return;
-    if (event.type === "session.created") {
-      this.#opened = true;
-      this.#delay = FIRST_MS;
-      this.#changed("open", event.session);
+    this.#pinged = false;
+    this.#listen();
+    if (event.type === "session.created") this.#greeted(event);
+    else if (this.#greeting) this.#settled(event);
+    else if (this.#session.heard(event)) this.#told.hear(event);
+  }
+
+  #greeted(created) {
+    if (!this.#session) return this.#begin(new Session(created), created.session);
+    this.#greeting = created;
+    this.#socket.send(this.#session.wish());
+  }
+
+  /** What the daemon says to the wish to go on with a session. */
+  #settled(event) {
+    if (event.type === "session.resumed") {
+      this.#carry("open");
+      for (const text of this.#session.resumed(event)) this.#socket.send(text);
+    } else if (this.#session.refused(event)) {
+      const { session } = this.#greeting;
+      this.#end();
+      this.#begin(new Session({ session, seq: event.seq }, 1), session);
     }
-    if (event.type === "session.going_away") this.#changed("stopping", event.reason);
-    if (event.type === "error") {
-      this.#settle(event.error.event_id, "fail", Object.assign(new Error(event.error.message), { code: event.error.code }));
-    } else {
-      this.#settle(event.client_event_id ?? event.response?.livevlm?.client_event_id, "keep", event);
-    }
-    this.#hear(event);
   }
 
-  #settle(id, way, value) {
-    const call = this.#calls.get(id);
-    if (!call) return;
-    this.#calls.delete(id);
-    clearTimeout(call.timer);
-    call[way](value);
+  #begin(session, told) {
+    this.#session = session;
+    this.#carry(this.#begins++ ? "anew" : "open");
+    this.#told.begun(told);
   }
 
-  #closed(socket) {
-    if (socket === this.#socket) this.#lost(socket);
+  #carry(state) {
+    this.#greeting = null;
+    this.#carrying = true;
+    this.#since = Date.now();
+    this.#told.changed(state);
   }
 
-  async #lost(socket) {
+  /** A connection that says nothing any more, even when it is asked to, is as good as none, whatever the browser believes. */
+  #listen() {
+    clearTimeout(this.#silence);
+    const socket = this.#socket;
+    this.#silence = setTimeout(() => {
+      if (!this.#carrying || this.#pinged) return this.#lost(socket);
+      this.#pinged = true;
+      this.call({ type: "ping" }).catch(() => {}); // whether it is refused or lost, somebody else is told
+      this.#listen();
+    }, this.#carrying ? SILENCE_MS : GREETING_MS);
+  }
+
+  async #lost(socket, why = "") {
     if (socket !== this.#socket) return;
-    const refused = !this.#opened;
+    const letIn = this.#carrying || this.#greeting;
+    // One that is cut off again and again is no success to begin anew from.
+    if (this.#carrying && Date.now() - this.#since > LONGEST_MS) this.#delay = FIRST_MS;
     this.#leave();
+    this.#session?.lost(Date.now());
+    if (this.#session?.gone(Date.now())) this.#end();
     // A browser does not say why a websocket was not let in; the same door tells it to a plain request.
-    const reason = refused ? await whyNot() : null;
-    if (this.#socket !== null || this.#timer) return;
-    if (reason) return this.#changed(reason.state, reason.text);
-    const wait = this.#delay * (0.8 + 0.4 * Math.random());
+    const reason = letIn ? null : await whyNot();
+    if (this.#socket || this.#retry) return;
+    if (reason) {
+      this.#end();
+      return this.#told.changed(reason.state, reason.text);
+    }
+    this.#retry = setTimeout(() => this.#dial(), this.#delay * (0.8 + 0.4 * Math.random()));
     this.#delay = Math.min(LONGEST_MS, this.#delay * GROWTH);
-    this.#timer = setTimeout(() => this.connect(), wait);
-    this.#changed("waiting", wait / 1000);
+    this.#told.changed("waiting", why);
   }
 
   /** Somebody looks at the page again, or the network is back: do not wait out the delay. */
   #hurry() {
-    if (!this.#timer) return;
+    if (!this.#retry) return;
     this.#delay = FIRST_MS;
-    this.connect();
+    this.#dial();
   }
 
   #leave() {
-    const socket = this.#socket;
-    this.#socket = null;
-    this.#opened = false;
-    socket?.close();
-    const calls = [...this.#calls.values()];
-    this.#calls.clear();
-    for (const call of calls) {
-      clearTimeout(call.timer);
-      call.fail(new Error("the connection to the daemon was lost"));
-    }
+    clearTimeout(this.#silence);
+    this.#socket.close(UNHEARD);
+    this.#socket = this.#greeting = null;
+    this.#carrying = this.#pinged = false;
+  }
+
+  #end() {
+    this.#session?.end();
+    this.#session = null;
+    this.#told.ended();
   }
 }
 

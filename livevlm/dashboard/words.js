@@ -45,4 +45,9 @@ export function moment(utc) {
   return new Date(utc).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
 }
 
+/** A moment in milliseconds as the time of day, to the second in which it has come for sure. */
+export function timeOfDay(at) {
+  return new Date(1000 * Math.ceil(at / 1000)).toLocaleTimeString(undefined, { timeStyle: "medium" });
+}
+
 export const TIERS = { short: "short-term", long: "long-term", archive: "archive" };

@@ -20,8 +20,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from websockets.sync.client import ClientConnection, connect
 
+# Where the checks run for a change a browser must be there; elsewhere its lack is told.
+REQUIRED = "REQUIRE_BROWSER" in os.environ
+NO_BROWSER = "the dashboard's tests need Chromium: apt-get install chromium"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE_S = 120.0
 FLAGS = (
@@ -52,6 +56,12 @@ Json = dict[str, Any]
 def chromium_path() -> str | None:
     """Where the browser is."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def needed() -> list[pytest.MarkDecorator]:
+    """The marks of tests that cannot do without it."""
+    lacking = chromium_path() is None and not REQUIRED
+    return [pytest.mark.timeout(600), pytest.mark.skipif(lacking, reason=NO_BROWSER)]
 
 
 @dataclass

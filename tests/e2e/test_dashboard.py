@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.browser import Browser, Tab, browser, chromium_path, foreign
+from tests.e2e.browser import Tab, foreign, needed
 from tests.livevlm.test_daemon import configuration, running
 
-# Where the checks run for a change a browser must be there; elsewhere its lack is told.
-REQUIRED = "REQUIRE_BROWSER" in os.environ
-NO_BROWSER = "the dashboard's tests need Chromium: apt-get install chromium"
 HOSTILE = "<img src=x onerror=document.title='broken'>"
 
-pytestmark = [
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(chromium_path() is None and not REQUIRED, reason=NO_BROWSER),
-]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """One browser for all tests: each has a page and a storage of its own."""
-    with browser() as running:
-        yield running
-
-
-@pytest.fixture
-def tab(chromium: Browser) -> Iterator[Tab]:
-    """A page on a desk's screen."""
-    with chromium.tab() as one:
-        one.size(1280, 860)
-        yield one
+pytestmark = needed()
 
 
 class Watching:
@@ -70,7 +48,7 @@ def watching() -> Iterator[Watching]:
 
 def connected(tab: Tab) -> None:
     """Wait until the page is connected and shows a picture that the browser could read."""
-    tab.wait("document.querySelector('#link').dataset.state === 'open'")
+    tab.wait("['open', 'anew'].includes(document.querySelector('#link').dataset.state)")
     tab.wait("document.querySelector('.picture img').naturalWidth > 0")
 
 
@@ -335,7 +313,7 @@ def test_a_daemon_that_comes_back_is_found_again(tab: Tab) -> None:
         )
     tab.wait("window.states.includes('waiting')")
     with watching:
-        tab.wait("window.states.at(-1) === 'open'")
+        tab.wait("window.states.at(-1) === 'anew'")
         connected(tab)
         asked(tab, "and now?")
         assert tab.value("document.querySelector('.answer').dataset.status") != "failed"
