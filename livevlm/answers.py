@@ -19,6 +19,8 @@ from livevlm.metrics import Metrics
 from livevlm.turns import Turns
 from memory import StreamMemory
 
+FINE = 16  # a change of position by less than a sixteenth of it is not told
+
 
 @dataclass(slots=True, eq=False)
 class _Asked:
@@ -91,7 +93,7 @@ class Answers:
         room = self._options.max_active - len(self._active)
         with self._lock:
             count = min(room, self._options.most_begun, len(self._waiting))
-            begun = [self._waiting.take() for _ in range(count)]
+            begun = self._waiting.take(count)
             self._moved = self._moved or bool(begun)
         self._begin(begun)
         self._tell_positions()
@@ -194,7 +196,8 @@ class Answers:
             waiting = self._waiting.order() if self._moved else []
             self._moved = False
         for position, asked in enumerate(waiting, 1):
-            if asked.position != position:
+            # Of a thousand who wait each would else be told of every question that begins.
+            if abs(position - asked.position) * FINE >= position:
                 asked.position = position
                 asked.sink(Queued(question_id=asked.question.id, position=position))
 

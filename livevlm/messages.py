@@ -135,8 +135,8 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queued:
-    """The question waits: `position` 1 is the next to begin. Sent when it was not begun at once, and when the position changes,
-    which may also be backwards: askers and streams take turns.
+    """The question waits: `position` 1 is the next to begin. Sent when it was not begun at once, and when the position has
+    changed by a sixteenth or more, which may also be backwards: askers and streams take turns.
     """
 
     question_id: str

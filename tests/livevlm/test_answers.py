@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -81,13 +82,16 @@ def engine(
     clock: Clock | None = None,
     active: int = 8,
     begun: int = 4,
+    waiting: int = 64,
 ) -> Engine:
     """An engine over two cameras that have shown something, and nothing new since."""
     cameras = {name: Camera(4) for name in STREAMS} if cameras is None else cameras
     made = Engine(
         toy or ToyBackbone(),
         streams=[camera.stream(name) for name, camera in cameras.items()],
-        options=EngineOptions(memory=RECIPE, max_active=active, most_begun=begun),
+        options=EngineOptions(
+            memory=RECIPE, max_active=active, most_begun=begun, max_waiting=waiting
+        ),
         metrics=Metrics(),
         clock=clock or Clock(),
     )
@@ -183,6 +187,18 @@ def test_who_waits_is_told_the_position_when_it_changes() -> None:
             else True
         )
         assert told.end(id_).status == ("cancelled" if id_ == "b" else "incomplete")
+
+
+def test_far_back_in_the_line_small_changes_are_not_told() -> None:
+    """Of two hundred who wait, the last is told of every sixteenth that goes at first, and of each near the end."""
+    made, told = engine(active=1, waiting=300), Told()
+    for number in range(200):
+        made.submit(question(str(number), max_tokens=1), told.sink(str(number)))
+    run(made)
+    heard = told.positions("199")
+    assert (heard[0], heard[-16:]) == (199, list(range(16, 0, -1)))
+    assert len(heard) < 60
+    assert all(before - after <= after / 16 + 1 for before, after in itertools.pairwise(heard))
 
 
 def test_those_who_wait_need_no_turn_to_be_cancelled_or_late() -> None:

@@ -48,7 +48,7 @@ def test_askers_share_equally() -> None:
     turns = line(*[(asker, "front") for asker in ("ann", "ben", "cleo") for _ in range(10)])
     served = [0, 0, 0]
     for _ in range(24):
-        served[turns.take() // 10] += 1
+        served[turns.take()[0] // 10] += 1
         assert max(served) - min(served) <= 2
 
 
@@ -59,6 +59,50 @@ def test_who_is_not_wanted_any_more_leaves_the_line() -> None:
     turns.add(4, asker="ann", stream="back")
     assert turns.order() == [1, 4, 3]
     assert len(turns) == 3
+
+
+class Naive:
+    """The rule as it is said, without regard to time: who was served stands last among askers and among streams."""
+
+    def __init__(self) -> None:
+        self.line: list[tuple[int, str, str]] = []
+        self.askers: list[str] = []
+        self.streams: list[str] = []
+        self.by_stream = False
+
+    def add(self, number: int, asker: str, stream: str) -> None:
+        """One more in the line."""
+        self.line.append((number, asker, stream))
+        self.askers += [asker] * (asker not in self.askers)
+        self.streams += [stream] * (stream not in self.streams)
+
+    def take(self) -> int:
+        """The one whose turn it is."""
+        if self.by_stream:
+            about = [one for one in self.line if one[2] == self.streams[0]]
+            taken = min(about, key=lambda one: self.askers.index(one[1]))
+        else:
+            taken = next(one for one in self.line if one[1] == self.askers[0])
+        self.by_stream = not self.by_stream
+        self.line.remove(taken)
+        for names, place in ((self.askers, 1), (self.streams, 2)):
+            names.remove(taken[place])
+            names += [taken[place]] * any(one[place] == taken[place] for one in self.line)
+        return taken[0]
+
+
+@given(HAPPENING)
+def test_turns_come_as_by_the_plain_rule(happening: list[Coming | None]) -> None:
+    """The same are taken, one by one or several at once, as by lists that are looked through from end to end."""
+    turns, naive = Turns[int](), Naive()
+    for number, one in enumerate(happening):
+        if one is not None:
+            turns.add(number, asker=one[0], stream=one[1])
+            naive.add(number, *one)
+        else:
+            count = min(number % 3 + 1, len(turns))
+            assert turns.take(number % 3 + 1) == [naive.take() for _ in range(count)]
+    assert turns.order() == [naive.take() for _ in range(len(turns))]
 
 
 @given(HAPPENING)
@@ -72,9 +116,9 @@ def test_everybody_is_served_once_and_the_order_is_told_right(
             turns.add(len(came), asker=one[0], stream=one[1])
             came.append(one)
         elif len(turns):
-            served.append(turns.take())
+            served.append(turns.take()[0])
     ahead = turns.order()
-    served += [turns.take() for _ in range(len(turns))]
+    served += [turns.take()[0] for _ in range(len(turns))]
     assert served[len(served) - len(ahead) :] == ahead
     assert sorted(served) == list(range(len(came)))
     for pair in set(came):
@@ -100,7 +144,7 @@ def test_nobody_who_comes_later_can_put_a_first_question_off(
         if one is None:
             one = ("late", "late")
         turns.add(number, asker=one[0], stream=one[1])
-        taken.append(turns.take())
-    taken += [turns.take() for _ in range(len(turns))]
+        taken.append(turns.take()[0])
+    taken += [turns.take()[0] for _ in range(len(turns))]
     assert taken.index(asker_first) < 2 * askers
     assert taken.index(stream_first) < 2 * streams
