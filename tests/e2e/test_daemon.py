@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from livevlm.client import Client, connect
+from livevlm.errors import ServerUnreachable
 from livevlm.messages import Answer, AnswerChunk, AnswerEvent, Recalled, TimeRange
 from streams import Recording
 
@@ -150,7 +151,7 @@ def test_a_life_of_the_daemon(tmp_path: Path) -> None:
         address = process.address()
 
         async def session() -> None:
-            async with connect(address) as client:
+            async with connect(address, reconnect=False) as client:
                 await seen_to_its_end(client, "hall")
                 events = await ask(client, "what is there now?")
                 check_now(events)
@@ -160,9 +161,11 @@ def test_a_life_of_the_daemon(tmp_path: Path) -> None:
                 assert [e.text for e in again if isinstance(e, Answer)] == [
                     e.text for e in events if isinstance(e, Answer)
                 ]
+                await client.subscribe("stream")
                 process.process.send_signal(signal.SIGTERM)
-                await client._socket.wait_closed()
-                assert client._socket.close_code == 1001
+                with pytest.raises(ServerUnreachable, match="1001"):
+                    async for _ in client.changes():
+                        pass
 
         assert json.loads(get(address, "/readyz"))["ready"] is True
         assert 'livevlm_stream_state{state="live",stream="pattern"}' in get(address, "/metrics")
