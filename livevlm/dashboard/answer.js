@@ -5,12 +5,14 @@ import { Evidence } from "./evidence.js";
 import { clock, count } from "./words.js";
 
 export class Answer {
+  #about = element("p", { class: "quiet about" });
   #text = element("p", { class: "text" });
   #facts = element("p", { class: "quiet facts" });
   #trouble = element("p", { class: "trouble" });
   #cancel = element("button", { type: "button", class: "plain" }, "Cancel");
   #again = element("button", { type: "button", class: "plain", hidden: true }, "Ask again");
   #told;
+  #range;
 
   /** question: {text, stream, last}. tools: pictures, opened(items, place), looked(answer, place), cancel(answer), again(question), told(text). */
   constructor(question, tools) {
@@ -20,10 +22,10 @@ export class Answer {
     this.#told = tools.told;
     this.evidence = new Evidence(tools.pictures, { opened: tools.opened, looked: (place) => tools.looked(this, place) });
     const drop = element("button", { type: "button", class: "plain" }, "Dismiss");
-    const range = question.last ? `last ${question.last / 60} m` : "all";
+    this.#range = `${question.stream} · ${question.last ? `last ${question.last / 60} m` : "all"}`;
+    say(this.#about, this.#range);
     this.root = element("li", { class: "answer", "data-status": "in_progress", "aria-busy": "true" },
-      element("h3", {}, question.text),
-      element("p", { class: "quiet" }, `${question.stream} · ${range}`),
+      element("h3", {}, question.text), this.#about,
       this.#text, this.#trouble, this.evidence.root, this.evidence.note, this.#facts,
       element("div", { class: "actions" }, this.#cancel, this.#again, drop));
     this.#trouble.hidden = true;
@@ -34,12 +36,12 @@ export class Answer {
 
   /** It waits; position 1 is the next to begin. */
   queued(position) {
-    say(this.#facts, position === 1 ? "next" : `${count(position - 1)} before you`);
+    say(this.#about, `${this.#range} · ${position === 1 ? "next" : `${count(position - 1)} before you`}`);
   }
 
   /** It waits no longer. */
   begun() {
-    say(this.#facts, "");
+    say(this.#about, this.#range);
   }
 
   add(delta) {
@@ -64,7 +66,6 @@ export class Answer {
   /** It ends without having been answered; status: failed or lost. */
   fail(message, status = "failed") {
     if (this.over) return;
-    this.begun();
     say(this.#trouble, message);
     this.#trouble.hidden = false;
     this.#end(status, message);
@@ -72,6 +73,7 @@ export class Answer {
 
   #end(status, told) {
     this.over = true;
+    this.begun();
     this.root.dataset.status = status;
     this.root.setAttribute("aria-busy", "false");
     const focused = document.activeElement === this.#cancel;

@@ -15,12 +15,18 @@ export class Pictures {
   /** The address of a picture that never changes, or null where there is none. */
   async at(path) {
     if (!this.#kept.has(path)) {
-      if (this.#kept.size >= MOST_KEPT) this.#kept.delete(this.#kept.keys().next().value);
+      if (this.#kept.size >= MOST_KEPT) this.#letGo(this.#kept.keys().next().value);
       this.#kept.set(path, this.fresh(path));
     }
     const url = await this.#kept.get(path);
     if (url === null) this.#kept.delete(path);
     return url;
+  }
+
+  async #letGo(path) {
+    const url = this.#kept.get(path);
+    this.#kept.delete(path);
+    URL.revokeObjectURL(await url);
   }
 
   /** The address of a picture as it is now, or null. Whoever asked gives it back with URL.revokeObjectURL. */

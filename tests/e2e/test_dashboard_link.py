@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import re
 import threading
 from concurrent.futures import Future
@@ -11,7 +12,8 @@ from typing import Self
 
 import pytest
 
-from livevlm.messages import Measure, Question, Queued, Sink
+from livevlm.changes import Change, PauseStream, Told
+from livevlm.messages import Measure, Question, Queued, Recalled, Sink
 from livevlm.metrics import Metrics
 from livevlm.service.limits import Limits
 from livevlm.service.server import Server, ServerOptions
@@ -19,7 +21,8 @@ from livevlm.watching.orders import MakeWatch
 from livevlm.watching.watch import WatchRequest
 from tests.e2e.browser import Tab, needed
 from tests.livevlm.client.proxy import Proxy, proxied
-from tests.livevlm.service.fake_service import FakeService
+from tests.livevlm.service.fake_service import AS_OF, FakeService
+from tests.livevlm.service.fake_service import ended as answered
 
 pytestmark = needed()
 
@@ -35,22 +38,25 @@ REMEMBER = """(() => {
 })()"""
 
 
-class Waiters(FakeService):
-    """Tells questions where they stand, when a test says so."""
+class Prompted(FakeService):
+    """Says to the question "wait" what a test says."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._sinks: dict[str, tuple[str, Sink]] = {}
+        self.asked: queue.Queue[tuple[Question, Sink]] = queue.Queue()
 
     def submit(self, question: Question, sink: Sink) -> None:
         """Take a question."""
-        self._sinks[question.text] = question.id, sink
-        super().submit(question, sink)
+        if question.text == "wait":
+            self.asked.put((question, sink))
+        else:
+            super().submit(question, sink)
 
-    def place(self, text: str, position: int) -> None:
-        """Tell the question its position."""
-        question_id, sink = self._sinks[text]
-        sink(Queued(question_id=question_id, position=position))
+    def change(self, change: Change, told: Told) -> None:
+        """Take a change, and let whoever waits for it know."""
+        super().change(change, told)
+        with self.changed:
+            self.changed.notify_all()
 
     def rest(self) -> None:
         """Wait until all that was asked so far is done."""
@@ -63,7 +69,7 @@ class Desk:
     """A server on a thread's loop, and before it a proxy that can be cut."""
 
     def __init__(self, options: ServerOptions | None = None) -> None:
-        self.service = Waiters()
+        self.service = Prompted()
         self.port = 0
         self._options = options
         self._ready = threading.Event()
@@ -128,10 +134,23 @@ def ask(tab: Tab, text: str) -> None:
     tab.wait(f"document.querySelector('.answer h3').textContent === {text!r}")
 
 
+def push(tab: Tab, name: str) -> None:
+    """Push a button by its key."""
+    tab.value(
+        f"[...document.querySelectorAll('button')].find((e) => e.textContent === {name!r}).focus()"
+    )
+    tab.press("Enter")
+
+
 def card(tab: Tab, selector: str) -> str:
     """What stands in the newest answer."""
     text: str = tab.value(f"document.querySelector('.answer {selector}').textContent")
     return text
+
+
+def says(tab: Tab, selector: str, text: str) -> None:
+    """Wait until that stands in the newest answer."""
+    tab.wait(f"document.querySelector('.answer {selector}').textContent === {text!r}")
 
 
 def ended(tab: Tab, status: str) -> None:
@@ -141,7 +160,7 @@ def ended(tab: Tab, status: str) -> None:
 
 
 def test_an_answer_goes_on_in_its_card_when_the_connection_broke(tab: Tab) -> None:
-    """What was said meanwhile comes once, to the card and of the watch; what is asked meanwhile is asked then, and once."""
+    """What was said meanwhile comes once, to the card and of the watch; all that is asked is done once."""
     with Desk() as desk:
         desk.service.watches.carry_out(
             MakeWatch(WatchRequest(stream="front", condition="a red car"))
@@ -149,6 +168,8 @@ def test_an_answer_goes_on_in_its_card_when_the_connection_broke(tab: Tab) -> No
         desk.show(tab)
         ask(tab, "hold")
         tab.wait(f"{PIECES}.length === 1")
+        push(tab, "Pause")
+        desk.service.wait_for(lambda: bool(desk.service.made))
         desk.cut(None)
         tab.wait("window.states.includes('waiting')")
         assert tab.value("document.querySelector('.answer').dataset.status") == "in_progress"
@@ -163,6 +184,7 @@ def test_an_answer_goes_on_in_its_card_when_the_connection_broke(tab: Tab) -> No
         ended(tab, "completed")
         assert tab.value(PIECES) == ["You ", "asked: ", "hold"]
         assert [question.text for question in desk.service.questions] == ["hold", "and now?"]
+        assert desk.service.made == [PauseStream(name="front")]
         assert tab.value("window.told").count("front: a red car") == 1
         desk.cut(desk.port)
         tab.wait("window.states.filter((state) => state === 'open').length === 2")
@@ -187,11 +209,10 @@ def test_a_session_that_is_gone_leaves_its_questions_to_be_asked_again(
         assert card(tab, ".text") == "You "
         tab.wait("window.states.at(-1) === 'anew'")
         assert "new session" in tab.value("document.querySelector('#link').textContent")
+        tab.size(375, 800)
+        assert tab.value("document.documentElement.scrollWidth") <= 375
         other.service.release()
-        tab.value(
-            "[...document.querySelectorAll('.answer button')].find((e) => e.textContent === 'Ask again').focus()"
-        )
-        tab.press("Enter")
+        push(tab, "Ask again")
         tab.wait("document.querySelectorAll('.answer').length === 2")
         ended(tab, "completed")
         assert card(tab, ".text") == "You asked: hold"
@@ -203,13 +224,16 @@ def test_a_question_that_waits_says_how_many_are_before_it(tab: Tab) -> None:
     """Whenever that changes, until it begins."""
     with Desk() as desk:
         desk.show(tab)
-        ask(tab, "everything")
-        for position, words in ((3, "2 before you"), (2, "1 before you"), (1, "next")):
-            desk.service.place("everything", position)
-            tab.wait(f"document.querySelector('.answer .facts').textContent === {words!r}")
-        desk.service.release()
+        ask(tab, "wait")
+        question, tell = desk.service.asked.get(timeout=GUARD_S)
+        for position, words in ((3, " · 2 before you"), (2, " · 1 before you"), (1, " · next")):
+            tell(Queued(question_id=question.id, position=position))
+            says(tab, ".about", f"front · all{words}")
+        tell(Recalled(question_id=question.id, as_of=AS_OF, evidence=()))
+        says(tab, ".about", "front · all")
+        assert tab.value("document.querySelector('.answer').dataset.status") == "in_progress"
+        tell(answered(question, "At last.", "completed"))
         ended(tab, "completed")
-        assert "before you" not in card(tab, ".facts")
 
 
 def test_a_question_too_many_says_when_it_may_be_asked(tab: Tab) -> None:
