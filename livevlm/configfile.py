@@ -52,6 +52,10 @@ def load_config(
 def _read(file: FilePath) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"file {file}: No such file; check its path, or begin one with: livevlm config show > {file}"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"file {file}: {reason(error)}") from error
     except tomllib.TOMLDecodeError as error:
@@ -136,6 +140,10 @@ def _explain(error: ValidationError, winners: Mapping[Path, Setting]) -> str:
 
 
 def _nearest_key(path: Path) -> str:
+    if len(path) == 1:
+        for name, field in Config.model_fields.items():
+            if isinstance(field.default, Section) and path[0] in type(field.default).model_fields:
+                return f"; did you mean {name}.{path[0]}?"
     section = _section_at(path[:-1])
     return nearest(path[-1], section.model_fields if section is not None else ())
 

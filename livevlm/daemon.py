@@ -28,6 +28,7 @@ from livevlm.config import Config
 from livevlm.intake import Intake, build_intake
 from livevlm.messages import Done, Errand, Question, Sink, StreamStatus
 from livevlm.metrics import Metrics
+from livevlm.models import BUNDLED
 from livevlm.persistence import StateDir
 from livevlm.reload import Hands, Reloader
 from livevlm.service.address import PATH
@@ -81,6 +82,10 @@ class Daemon:
         server = self._config.server
         self._server_options = server_options(self._config)
         check_free(server.host, server.port)
+        for name, stream in self._config.streams.items():
+            self._intake(
+                None, name, stream
+            )  # Loading a model takes long; a mistake is told before.
         backbone = self._load()
         build = functools.partial(self._intake, backbone.frame_size)
         self._check_stream = build
@@ -251,6 +256,10 @@ class Daemon:
         began_s = time.monotonic()
         backbone = build_backbone(self._config)
         logger.info("the model %s is loaded after %.1f s", name, time.monotonic() - began_s)
+        if name == BUNDLED:
+            logger.info(
+                "it knows drawn shapes, digits and signs alone; `livevlm models` lists others"
+            )
         return backbone
 
     def _work(self) -> None:
@@ -265,7 +274,7 @@ class Daemon:
                 self._worker_died.set()
                 self._on_death()
 
-    def _intake(self, size: tuple[int, int], name: str, settings: StreamConfig) -> Intake:
+    def _intake(self, size: tuple[int, int] | None, name: str, settings: StreamConfig) -> Intake:
         """The intake of one stream. ConfigError where its address cannot be one."""
         config = self._config.model_copy(update={"streams": {name: settings}})
         return build_intake(name, config, environ=self._environ, size=size, wake=self._wake.set)

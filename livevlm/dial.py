@@ -111,6 +111,9 @@ def _way_out(url: SplitResult, error: Exception) -> str:
 def _refusal(where: str, refused: InvalidStatus) -> str:
     code = refused.response.status_code
     if code == 401:
-        return f"the daemon at {where} asks for a token, or for another one (401)"
+        return (
+            f"the daemon at {where} asks for a token, or for another one (401); give what its server.token_file holds"
+            " with --token-file FILE or LIVEVLM_TOKEN"
+        )
     body = bytes(refused.response.body or b"").decode(errors="replace").strip()
     return f"{where} refused the connection ({code}): {body[:500]}"

@@ -247,7 +247,7 @@ def load(
         tokenizer = AutoTokenizer.from_pretrained(source)
         pixels = Pixels.read(_preprocessor(source))
     except (OSError, ValueError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].rstrip(". ")
         raise ModelNotFound(
             f"the model {source} cannot be loaded: {reason}. Give a checkpoint folder or a hub name"
         ) from error

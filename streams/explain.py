@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 
 import av
@@ -34,6 +35,8 @@ _UNDECODABLE = (
     av.error.PatchWelcomeError,
     av.error.NotImplementedError,
 )
+# More than one @, or one behind what ends a host: maybe a part of a password was read as the host.
+_UNENCODED = re.compile(r"://([^/?#]*[@:][^@]*[/?#].*@|[^/]*@[^/]*@)")
 # What makes a file unreadable that is not in the file.
 _FAILING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
 # Where the system asks people, program by program.
@@ -114,8 +117,11 @@ def _explain_network(error: Exception, address: Address) -> StreamError:
             f"{shown}: {address.scheme}:// is not in this build of libav; install PyAV built with it, or let a "
             f"program that has it pass it on: `ffmpeg -i {address.scheme}://... -c copy -f mpegts - | livevlm ...`"
         )
+    encode = ""
+    if _UNENCODED.search(address.target):
+        encode = "; where user or password have @ / : ? or # in them, percent-encode those (@ is %40, / is %2F)"
     return ConnectionFailed(
-        f"{shown}: {_reason(error)}; check that it is on, and its host and port"
+        f"{shown}: {_reason(error)}; check that it is on, and its host and port{encode}"
     )
 
 

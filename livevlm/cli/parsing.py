@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
@@ -39,11 +40,47 @@ class _Describe(argparse.Action):
         raise Described(parser)
 
 
+class _Parser(argparse.ArgumentParser):
+    """One that knows a way out for words it cannot use."""
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """As argparse's, which would only repeat the words that are too many."""
+        known, extra = self.parse_known_args(args, namespace)
+        if extra:
+            self.error(
+                f"unrecognized arguments: {' '.join(extra)}{_advice(extra[0], _flags(self))}"
+            )
+        return known
+
+
+def _flags(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """The long flags of a parser and of those below it."""
+    for action in parser._actions:
+        yield from (
+            flag for flag in action.option_strings if flag.startswith("--") and flag != DESCRIBE
+        )
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from _flags(below)
+
+
+def _advice(word: str, flags: Iterable[str]) -> str:
+    """What may have been meant by a word that is too many."""
+    close = difflib.get_close_matches(word.partition("=")[0], list(flags), n=1)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return (
+        ""
+        if word.startswith("-")
+        else '; words that belong together want quotes, as in "is it open?"'
+    )
+
+
 def parser_for(verb: str, description: str) -> argparse.ArgumentParser:
     """The parser of a verb; flags are never abbreviated, so that a new one cannot break a script."""
-    parser = argparse.ArgumentParser(
-        prog=f"livevlm {verb}", description=description, allow_abbrev=False
-    )
+    parser = _Parser(prog=f"livevlm {verb}", description=description, allow_abbrev=False)
     parser.add_argument(DESCRIBE, action=_Describe, nargs=0, help=argparse.SUPPRESS)
     return parser
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,11 @@ def main(argv: Sequence[str]) -> int:
     try:
         if not may_end(args.video):
             raise _live(args.video)
+        # Nothing else may be heard of it for minutes.
+        print(
+            f"loading the model {config.model.name}, then watching {redact(args.video)}",
+            file=sys.stderr,
+        )
         well = True
         for timed, answer in _replay(args, config, questions):
             _print(timed, answer, args)
@@ -67,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         "--ask",
         action="append",
         default=[],
-        metavar="T=QUESTION",
+        metavar="[T=]QUESTION",
         help='ask at a stream time in seconds, as "12.5=what is red?"; without one, at the end',
     )
     parser.add_argument("--questions", type=Path, metavar="FILE", help="JSON Lines: at, question")

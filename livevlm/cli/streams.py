@@ -114,6 +114,8 @@ def _add(args: argparse.Namespace) -> int:
 
 def _settings(args: argparse.Namespace) -> StreamConfig:
     """What the flags say of the stream. ConfigError names what is wrong with it."""
+    if args.url is None and "=" in args.name:
+        raise ConfigError("name and address are two words here: livevlm streams add NAME URL")
     if (args.url is None) == (args.url_env is None):
         raise ConfigError("say where the stream comes from: either URL or --url-env VARIABLE")
     url = args.url if args.url_env is None else os.environ.get(args.url_env)

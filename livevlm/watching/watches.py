@@ -186,7 +186,10 @@ class Watches:
     def _drop(self, named: str) -> WatchStatus:
         gone = self._watches.get(named) or self._named(named)
         if gone is None:
-            raise WatchNotFound(f"there is no watch {named[:100]!r}; `watch.list` tells which are")
+            there = ", ".join(
+                one.watch.request.name or one.watch.id for one in self._watches.values()
+            )
+            raise WatchNotFound(f"there is no watch {named[:100]!r}; there are: {there or 'none'}")
         self._write([one for one in self._watches.values() if one is not gone])
         del self._watches[gone.watch.id]
         return gone.status()

@@ -131,6 +131,27 @@ def test_bad_usage_is_exit_code_2(run: Run, words: tuple[str, ...]) -> None:
     assert "usage:" in err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("serve", "--stram", "a=test:"), "did you mean --stream?"),
+        (("ask", "is", "it", "open?"), "want quotes"),
+        (("memory", "forget", "all"), "did you mean --all?"),
+        (
+            ("serve", "--stream", "a=test:", "--set", "budget_tokens=3"),
+            "mean memory.budget_tokens?",
+        ),
+        (("streams", "add", "a=test:"), "streams add NAME URL"),
+        (("status", "--nonsense"), "unrecognized arguments: --nonsense\n"),
+    ],
+)
+def test_bad_usage_names_the_way_out(run: Run, words: tuple[str, ...], said: str) -> None:
+    """Who mistypes a flag, forgets quotes or takes one verb's form for another's learns what to write."""
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
 def test_version(run: Run) -> None:
     """The version, and as JSON also of what it runs on."""
     assert run("version") == (0, f"livevlm {__version__}\n", "")

@@ -173,6 +173,6 @@ def test_watches_are_listed_and_deleted(run: Run, address: str, service: FakeSer
     )
     code, _, err = run("watch", "delete", "car", *server)
     assert code == 5
-    assert "there is no watch 'car'" in err
+    assert "there is no watch 'car'; there are: none" in err
     assert kinds(service)[-1] is DropWatch
     assert ListWatches in kinds(service)

@@ -189,6 +189,7 @@ def test_a_url_comes_from_the_environment_and_is_never_shown() -> None:
     [
         (("streams.a.url_env=NOT_SET",), ConfigError, "streams.a: url_env: .*NOT_SET"),
         (("streams.a.url=gopher://x",), ConfigError, "streams.a: .*gopher"),
+        (("streams.a.url=gopher://x", "model.name=/nowhere"), ConfigError, "gopher"),
         (("streams.a.url=test:", "model.name=/nowhere"), ModelNotFound, "/nowhere"),
         (("streams.a.url=test:", "model.device=cuda:99"), ConfigError, "cuda:99"),
         (("streams.a.url=test:", "server.token_file=/nowhere"), ConfigError, "token_file"),

@@ -24,6 +24,7 @@ from streams.errors import (
     StreamError,
 )
 from streams.frame import Frame
+from streams.open import open_source
 from streams.source import SourceOptions
 from tests.streams.http_server import web_server
 from tests.streams.pictures import many, number_of, record, until
@@ -209,3 +210,24 @@ def test_a_camera_that_sends_only_sound_is_no_video(tmp_path: Path) -> None:
     with RtspServer(encode_clip(many(2), 50)) as server:
         server.media = "audio"
         assert "video" in refusal(server.url, NoVideo)
+
+
+@pytest.mark.parametrize("password", ["p@ss:w/rd", "w/rd", "a@b", "a?b"])
+def test_a_password_that_was_not_encoded_is_guessed_at(password: str) -> None:
+    """Who copies a password as it is finds out why nobody answers, and the password is not shown."""
+    with (
+        pytest.raises(StreamError, match="percent-encode") as error,
+        open_source(f"rtsp://me:{password}@127.0.0.1:1/x", name="camera"),
+    ):
+        pass
+    assert password not in error.value.message
+
+
+def test_an_encoded_password_is_not_blamed() -> None:
+    """Nobody is sent looking where nothing is wrong."""
+    with (
+        pytest.raises(StreamError) as error,
+        open_source("rtsp://me:p%40ss@127.0.0.1:1/x", name="camera"),
+    ):
+        pass
+    assert "percent-encode" not in error.value.message
