@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	@echo "Setting up $(VENV): PyTorch, a few hundred megabytes, and the rest; once."
+	@echo "Setting up $(VENV): PyTorch, a few hundred megabytes, and the rest; once, some minutes without a word."
 	@$(PY) -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1] + "/torch/", timeout=5).read(1)' \
 	    '$(TORCH_INDEX)' >/dev/null 2>&1 && index='--extra-index-url $(TORCH_INDEX)' || index=; \
 	$(PY) -m pip install -qq --disable-pip-version-check $$index -c constraints.txt $(TORCH)

@@ -1,6 +1,6 @@
 """`livevlm completion SHELL`: a script that has bash, zsh or fish complete verbs, flags, choices and files.
 
-    eval "$(livevlm completion bash)"                     in ~/.bashrc
+    livevlm completion bash > ~/.local/share/bash-completion/completions/livevlm
     livevlm completion zsh > "${fpath[1]}/_livevlm"       once
     livevlm completion fish > ~/.config/fish/completions/livevlm.fish
 
