@@ -206,6 +206,7 @@ class Ledger:
                 )
             )
             self._begin({**greeting, "seq": event.get("seq")})
+            self._arrived = 1  # the new session has read the wish
 
     def _drop(self, error: LiveVLMError) -> None:
         """What the daemon had been asked in the session that is no more will not be answered."""

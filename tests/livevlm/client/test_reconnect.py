@@ -123,6 +123,23 @@ async def test_a_session_that_is_gone_takes_its_answers_with_it() -> None:
 
 
 @on_loop
+async def test_a_fresh_session_is_resumed_like_the_first() -> None:
+    """It has read the wish that it could not grant: that is none of the messages which a later cut may have lost."""
+    async with cuttable() as (client, proxy, _), running() as other:
+        proxy.target = ("127.0.0.1", other.server.port)
+        proxy.cut()
+        await back(client)
+        proxy.close_gate()
+        reply = client.ask("what is it?")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # it is written to the socket, as far as the client knows
+        proxy.cut()
+        proxy.open_gate()
+        assert (await reply).text == "You asked: what is it?"
+        assert len(other.service.questions) == 1
+
+
+@on_loop
 async def test_another_daemon_does_not_know_the_session() -> None:
     """A daemon that was started anew: the answer is lost, questions not yet sent go to the new one, subscriptions go on."""
     async with cuttable("front") as (client, proxy, _), running("back") as other:
