@@ -71,11 +71,11 @@ def test_replay_watches_what_can_be_read(
 def test_replay_says_what_cannot_be_read(
     name: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line that names the file, and the exit code of a source that cannot be reached; no traceback."""
+    """Behind what is being done, one line that names the file; the exit code of a source that cannot be reached; no traceback."""
     assert replay(folder / name) == 3
     out, err = capsys.readouterr()
     assert out == ""
-    assert re.fullmatch(f"livevlm: .*{re.escape(name)}.*\n", err)
+    assert re.fullmatch(f"loading .*\nlivevlm: .*{re.escape(name)}.*\n", err)
 
 
 def replay(path: Path) -> int:
