@@ -71,7 +71,7 @@ def test_replay_watches_what_can_be_read(
 def test_replay_says_what_cannot_be_read(
     name: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Behind what is being done, one line that names the file; the exit code of a source that cannot be reached; no traceback."""
+    """Behind what is being done one line that names the file, and the exit code of what cannot be reached; no traceback."""
     assert replay(folder / name) == 3
     out, err = capsys.readouterr()
     assert out == ""
