@@ -8,16 +8,18 @@ from urllib.parse import urlsplit
 
 REPLY = b"RTSP/1.0 404"  # as much as is read
 PROTOCOL = b"RTSP/"
-ABSENT = b" 404"
+ABSENT, REFUSED = b" 404", b" 401"
 
 
 def has_stream(sock: socket.socket, url: str, timeout_s: float) -> bool:
-    """Whether RTSP comes back within the time, a refusal too, but not that there is no such path. OSError where it breaks.
+    """Whether RTSP comes back within the time, but not that there is no such path. OSError where it breaks.
 
     A camera that starts accepts connections before it answers, and one behind a broken network path seems to accept them; and
-    a server that has started may not have the camera's path yet.
+    a server that has started may not have the camera's path yet. That credentials are wanted is an answer where the url has
+    some, right or wrong; where it has none, nothing could be opened.
     """
     parts = urlsplit(url)
+    no = (ABSENT,) if parts.username or parts.query else (ABSENT, REFUSED)
     place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     # Behind a question mark there may be a password; without what stands there the path may be none.
     method = "OPTIONS" if parts.query else "DESCRIBE"
@@ -32,4 +34,4 @@ def has_stream(sock: socket.socket, url: str, timeout_s: float) -> bool:
         if not piece:
             return False
         got += piece
-    return got.startswith(PROTOCOL) and not got.endswith(ABSENT)
+    return got.startswith(PROTOCOL) and not got.endswith(no)

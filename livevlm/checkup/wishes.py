@@ -93,7 +93,8 @@ def stream(name: str, settings: StreamConfig, environ: Mapping[str, str]) -> Fin
         return fault(label, f"{address.shown}: DISPLAY is not set", "start it from the desktop")
     if not reachable(address, PATIENCE_S):
         way_out = (
-            "see that it is switched on and that the address is right; `livevlm probe` tells more"
+            "see that it is switched on, and that the address is right, with user and password where it wants them; "
+            "`livevlm probe` tells more"
         )
         return fault(label, f"{address.shown} does not answer", way_out)
     if address.scheme == "srt":

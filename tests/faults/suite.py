@@ -52,9 +52,9 @@ class Fault:
 
     codes: of these errors one must be told before the fault ends; without any the stream must stay open. states: as codes,
     for a state without an error. frames: so many must come before the fault ends. passing: it is over as soon as it happened,
-    and the way back begins there. refusal: the server is there and says no, so that the back-off lasts. fragile: it may be
-    sat through, or not: a length that was torn may swallow much of what follows. jump_s: the stream time that may pass
-    between two pictures beyond what really passed. changing: the camera's pictures change their size.
+    and the way back begins there. fragile: it may be sat through, or not: a length that was torn may swallow much of what
+    follows. jump_s: the stream time that may pass between two pictures beyond what really passed. changing: the camera's
+    pictures change their size.
     """
 
     name: str
@@ -64,7 +64,6 @@ class Fault:
     states: frozenset[str] = frozenset()
     frames: int = 0
     passing: bool = False
-    refusal: bool = False
     fragile: bool = False
     jump_s: float = 0.5
     changing: bool = False
@@ -132,13 +131,11 @@ FAULTS = (
     Fault(
         name="unauthorized",
         begin=_cut_and(lambda proxy: proxy.answer(UNAUTHORIZED)),
-        refusal=True,
         codes=frozenset({"STREAM_AUTH"}),
     ),
     Fault(
         name="not found",
         begin=_cut_and(lambda proxy: proxy.answer(NOT_FOUND)),
-        refusal=True,
         codes=frozenset({"STREAM_NOT_FOUND"}),
     ),
     Fault(

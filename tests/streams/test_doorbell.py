@@ -24,9 +24,12 @@ def test_a_port_that_answers_and_one_that_does_not() -> None:
 
 
 def test_a_camera_answers_and_an_open_port_alone_does_not() -> None:
-    """What accepts connections and is silent, has no such path, or says something else, is no camera that came back."""
+    """What accepts connections and is silent, has no such path, wants a password where we have none, or says something else, is
+    no camera that came back.
+    """
     with RtspServer(encode_clip(many(2), 50), credentials=("u", "p")) as server:
         assert reachable(parse_address(server.url_of(user="u:wrong")))
+        assert not reachable(parse_address(server.url_of()))
     assert not reachable(parse_address(server.url))
     with RtspServer(encode_clip(many(2), 50)) as server:
         assert reachable(parse_address(server.url))
