@@ -19,15 +19,17 @@ SLOW_SHARE = 16
 
 @dataclass(slots=True)
 class _Entry:
-    """One event and its size in bytes. seq: 0 until it has been written."""
+    """One event and its size in bytes. seq: 0 until it has been written; then `text` is what was, and `event` is empty."""
 
     event: JsonObject
     size: int
     seq: int = 0
+    text: str = ""
 
-    def text(self) -> str:
-        """The event as it is written."""
-        return encode({"type": self.event["type"], "seq": self.seq, **self.event})
+    def number(self, seq: int) -> None:
+        """It is written under this number. Only its text is kept: as objects it would take several times its size."""
+        self.text = encode({"type": self.event["type"], "seq": seq, **self.event})
+        self.seq, self.event = seq, {}
 
 
 class Backlog:
@@ -65,14 +67,14 @@ class Backlog:
         self._again_bytes = max(0, self._again_bytes - entry.size)
         if not entry.seq:
             self._seq += 1
-            entry.seq = self._seq
+            entry.number(self._seq)
         if self._keep:
             self._written.append(entry)
             self._written_bytes += entry.size
             self._trim()
         else:
             self._lost = entry.seq
-        return entry.text()
+        return entry.text
 
     def check(self, last_seq: int) -> None:
         """Raises NotResumable where a client that has seen events up to `last_seq` cannot be told the rest."""
