@@ -153,9 +153,14 @@ def _say(args: argparse.Namespace, changed: Changed) -> None:
         kind, fields = changed_json(changed)
         print_json({"type": kind.removeprefix("stream."), **fields})
         return
-    status = changed.status
-    told = "" if status is None else f": {status.error or status.state}, {status.source}"
+    told = "" if changed.status is None else f": {_told_of(changed.status)}"
     print(f"{datetime.now():%H:%M:%S}  {changed.name} {changed.what}{told}", flush=True)
+
+
+def _told_of(status: StreamStatus) -> str:
+    """How a stream is, and its source: most of what goes wrong with one names that by itself."""
+    told = status.error or status.state
+    return told if status.source in told else f"{told}, {status.source}"
 
 
 async def _told(args: argparse.Namespace, ask: Callable[[Client], Awaitable[T]]) -> T:

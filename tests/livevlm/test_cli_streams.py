@@ -12,7 +12,7 @@ import pytest
 from livevlm.changes import AddStream, PauseStream, RemoveStream, ResumeStream
 from livevlm.configfile import stream_settings
 from livevlm.service.server import ServerOptions
-from tests.livevlm.service.fake_service import FakeService
+from tests.livevlm.service.fake_service import FakeService, stream_status
 from tests.livevlm.test_cli import ROOT, Run, address, clean_environment, run, service, serving
 
 __all__ = ["address", "clean_environment", "run", "service"]  # fixtures
@@ -47,6 +47,20 @@ def test_a_stream_is_added_with_settings(run: Run, address: str, service: FakeSe
     assert "porch added: connecting, rtsp://***@camera.example/main" in out
     wanted = {"url": URL, "fps": 0.5, "speed": "max", "loop": True}
     assert service.made == [AddStream(name="porch", settings=stream_settings("porch", wanted))]
+
+
+def test_a_stream_that_fails_is_told_with_its_address_once(
+    run: Run, address: str, service: FakeService
+) -> None:
+    """What is wrong with a source names it already."""
+    shown = "rtsp://***@camera.example/main"
+    error = f"{shown}: nobody answers; check that it is on, and its host and port"
+    service.statuses[1] = stream_status("yard", source=shown, state="reconnecting", error=error)
+    out = run("streams", "pause", "yard", "--server", address)[1]
+    assert out.endswith(f"yard updated: {error}\n")
+    service.statuses[1] = stream_status("yard", source=shown, state="failed", error="it broke")
+    out = run("streams", "pause", "yard", "--server", address)[1]
+    assert out.endswith(f"yard updated: it broke, {shown}\n")
 
 
 def test_a_url_can_come_from_the_environment(
