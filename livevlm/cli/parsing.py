@@ -108,7 +108,7 @@ def add_server(parser: argparse.ArgumentParser) -> None:
     """--server, --token-file and --ca."""
     parser.add_argument(
         "--server",
-        default=os.environ.get("LIVEVLM_SERVER") or DEFAULT_SERVER,
+        default=usual_server(),
         metavar="ADDRESS",
         help=f"host:port, or ws:// or wss:// URL of the daemon (also LIVEVLM_SERVER; default {DEFAULT_SERVER})",
     )
@@ -123,6 +123,11 @@ def add_server(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="trust a wss:// daemon by the certificates in this PEM file (also LIVEVLM_CA; default: as the system does)",
     )
+
+
+def usual_server() -> str:
+    """The daemon that is meant where --server names none."""
+    return os.environ.get("LIVEVLM_SERVER") or DEFAULT_SERVER
 
 
 def loaded(args: argparse.Namespace, *, flags: tuple[Setting, ...] = ()) -> Loaded:

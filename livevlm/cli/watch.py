@@ -16,13 +16,14 @@ import sys
 from collections.abc import Sequence
 
 from livevlm.cli.output import clock, print_json, print_table, time_of_day
-from livevlm.cli.parsing import add_json, add_server, duration, parser_for
+from livevlm.cli.parsing import add_json, add_server, duration, parser_for, usual_server
 from livevlm.cli.session import session
 from livevlm.client import Watching
 from livevlm.errors import ConfigError
 from livevlm.service.watches import ordered_json, status_json, told_json
 from livevlm.watching.orders import Dropped, Made
 from livevlm.watching.watch import Rule, WatchEvent, WatchRequest, WatchStatus, Webhook
+from streams import redact
 
 HEADER = ("WATCH", "STREAM", "STATE", "YES", "TRIGGERS", "LAST", "LOOKED", "SKIPPED", "CONDITION")
 PARTIAL, TERMINATED = 6, 128 + signal.SIGTERM
@@ -146,6 +147,7 @@ async def _watch(request: WatchRequest, command: Sequence[str], args: argparse.N
         else:
             print(f"{made.watch.id} watches {made.watch.stream}", file=sys.stderr, flush=True)
         if args.detach:
+            _say_left(made, args)
             return 0
         over = False
         try:
@@ -155,7 +157,22 @@ async def _watch(request: WatchRequest, command: Sequence[str], args: argparse.N
             # One with a webhook goes on: somebody else hears of it.
             if over or request.webhook is None:
                 await watching.delete()
+            else:
+                _say_left(made, args)
         return code
+
+
+def _say_left(made: WatchStatus, args: argparse.Namespace) -> None:
+    """Nobody may believe that a watch ended with the command that made it."""
+    known = made.watch.request.name or made.watch.id
+    command = ["livevlm", "watch", "delete", known]
+    if args.server != usual_server():
+        command += ["--server", redact(args.server)]
+    print(
+        f"{made.watch.id} goes on with the daemon; to end it: {shlex.join(command)}",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 async def _follow(watching: Watching, command: Sequence[str], args: argparse.Namespace) -> int:

@@ -25,6 +25,12 @@ from tests.livevlm.test_cli import (  # noqa: F401  # fixtures
 )
 
 
+def left(watch: str, address: str) -> str:
+    """What is said of a watch that outlives its command."""
+    end = f"livevlm watch delete {watch} --server {address}"
+    return f"watch_1 goes on with the daemon; to end it: {end}\n"
+
+
 def kinds(service: FakeService) -> list[type]:
     """What was asked of the watches."""
     return [type(order) for order in service.watches.orders]
@@ -53,7 +59,8 @@ def test_the_flags_make_the_watch(run: Run, address: str, service: FakeService) 
     code, out, err = run(
         "watch", "a red car", "-s", "yard", *flags.split(), *hook, "--server", address
     )
-    assert (code, out, err) == (0, "", "watch_1 watches yard\n")
+    assert (code, out) == (0, "")
+    assert err == f"watch_1 watches yard\n{left('car', address)}"
     assert service.watches.orders == [
         MakeWatch(
             WatchRequest(
@@ -112,6 +119,33 @@ def test_a_command_that_fails_is_told(
     code, _, err = run(*words)
     assert code == 6
     assert f"livevlm: {command}" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_being_stopped_leaves_a_webhook_s_watch_and_says_so(
+    address: str, service: FakeService, number: int
+) -> None:
+    """Somebody else hears of it; who stops the command learns that it goes on, and how to end it."""
+    words = ("watch", "a?", "-s", "front", "--webhook", "https://hooks.test/x", "--server", address)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "livevlm", *words], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == "watch_1 watches front\n"
+    process.send_signal(number)
+    assert process.wait(100) == 128 + number
+    assert process.stderr.read() == left("watch_1", address)
+    process.stderr.close()
+    assert kinds(service) == [MakeWatch]
+
+
+def test_the_daemon_that_is_meant_anyway_is_not_repeated(
+    run: Run, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command that ends a watch is as short as it may be, and names with spaces are quoted."""
+    monkeypatch.setenv("LIVEVLM_SERVER", address)
+    _, _, err = run("watch", "a cat", "-s", "yard", "--detach", "--name", "the cat")
+    assert err.endswith("to end it: livevlm watch delete 'the cat'\n")
 
 
 def test_being_stopped_leaves_no_watch_behind(address: str, service: FakeService) -> None:
