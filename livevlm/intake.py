@@ -9,6 +9,7 @@ from livevlm.config import Config
 from livevlm.engine import EngineStream
 from livevlm.errors import ConfigError
 from livevlm.watchconfig import StreamConfig
+from livevlm.whereabouts import address_of
 from streams import (
     Mailbox,
     Policy,
@@ -42,14 +43,14 @@ def build_intake(
     size: tuple[int, int] | None,
     wake: Callable[[], None],
 ) -> Intake:
-    """The intake of the stream `name`, not yet started. ConfigError where its address cannot be one.
+    """The intake of the stream `name`, not yet started. ConfigError where its address cannot be one, or nothing is there.
 
     `size`: (width, height) the model wants its frames in. Live sources never wait for the model: frames that wait give way to
     newer ones. Recordings do, unless they are told otherwise, so that none of their frames is lost.
     """
     stream = config.streams[name]
+    url = address_of(name, config, environ)
     try:
-        url = stream.address(environ)
         mailbox = Mailbox(config.ingest.mailbox_frames, policy(stream, live=is_live(url)))
         options = reader_options(stream, fps=stream.fps or config.ingest.fps, size=size)
         reader = StreamReader(url, name=name, mailbox=mailbox, options=options, wake=wake)

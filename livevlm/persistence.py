@@ -22,6 +22,7 @@ from typing import IO
 from livevlm.backbone import Backbone
 from livevlm.errors import ConfigError
 from livevlm.watchconfig import PLAIN_NAME
+from livevlm.whereabouts import stream_folder
 from memory import KVBlock
 
 FORMAT = "1"
@@ -69,11 +70,6 @@ class StateDir:
     def close(self) -> None:
         """Let another daemon have it."""
         self._lock.close()
-
-
-def stream_folder(state: Path, name: str) -> Path:
-    """Where a state directory keeps a stream."""
-    return state / "streams" / name
 
 
 def erase_stream(state: Path, name: str) -> bool:

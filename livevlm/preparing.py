@@ -10,11 +10,11 @@ from livevlm.backbone import Backbone
 from livevlm.engineoptions import EngineOptions
 from livevlm.ingest import Stage, StreamIngest
 from livevlm.keeper import restored
-from livevlm.persistence import stream_folder
 from livevlm.reducer import make_reducer
 from livevlm.roster import EngineStream, Watched
 from livevlm.timestamps import Timestamps
 from livevlm.vision import FrameEncoder
+from livevlm.whereabouts import stream_folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from livevlm.cli.parsing import add_config, loaded, parser_for, stream_flag
 from livevlm.config import Config
 from livevlm.errors import ConfigError
 from livevlm.layers import Setting
+from livevlm.whereabouts import address_of
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     load = functools.partial(_load, args)
     config = load()
+    for name in config.streams:
+        address_of(name, config, os.environ)
     start_logging(args.verbose - args.quiet)
     logger.info("starting: PyTorch and what else the model needs come first")
     # Only now the heavy part: a mistake on the command line or in a file is told at once.

@@ -47,6 +47,13 @@ def video(path: Path, seconds: int = 3) -> str:
     return str(path)
 
 
+def damaged(folder: Path) -> Path:
+    """A file that is no video."""
+    path = folder / "damaged.mp4"
+    path.write_text("no video")
+    return path
+
+
 @contextmanager
 def running(
     config: Config, environ: Mapping[str, str] | None = None
@@ -118,9 +125,9 @@ def test_a_recording_is_watched_to_its_end_and_asked_about(tmp_path: Path) -> No
 
 
 def test_a_stream_that_cannot_be_read_leaves_the_others_alone(tmp_path: Path) -> None:
-    """A missing file fails, an unreachable camera is tried again, the rest answers."""
+    """A damaged file fails, an unreachable camera is tried again, the rest answers."""
     settings = (
-        f"streams.missing.url={tmp_path / 'none.mp4'}",
+        f"streams.damaged.url={damaged(tmp_path)}",
         "streams.camera.url=rtsp://me:hunter2@127.0.0.1:1/x",
         "streams.pattern.url=test:?live=1",
     )
@@ -128,7 +135,7 @@ def test_a_stream_that_cannot_be_read_leaves_the_others_alone(tmp_path: Path) ->
         wait_for(
             daemon,
             lambda s: (
-                s["missing"].state == "failed"
+                s["damaged"].state == "failed"
                 and s["camera"].error_code == "STREAM_CONNECTION_FAILED"
                 and s["pattern"].as_of is not None
             ),
@@ -140,13 +147,13 @@ def test_a_stream_that_cannot_be_read_leaves_the_others_alone(tmp_path: Path) ->
 
 def test_a_question_about_a_stream_without_frames_fails_with_the_reason(tmp_path: Path) -> None:
     """The answer says what is wrong with the camera."""
-    config = configuration(f"streams.missing.url={tmp_path / 'none.mp4'}")
+    config = configuration(f"streams.hall.url={damaged(tmp_path)}")
     with running(config) as (daemon, address):
-        wait_for(daemon, lambda s: s["missing"].state == "failed")
+        wait_for(daemon, lambda s: s["hall"].state == "failed")
 
         async def session() -> None:
             async with connect(address) as client:
-                with pytest.raises(NoFramesYet, match="no such file"):
+                with pytest.raises(NoFramesYet, match="damaged or no video"):
                     await client.ask("what?")
 
         asyncio.run(session())
@@ -190,6 +197,16 @@ def test_a_url_comes_from_the_environment_and_is_never_shown() -> None:
         (("streams.a.url_env=NOT_SET",), ConfigError, "streams.a: url_env: .*NOT_SET"),
         (("streams.a.url=gopher://x",), ConfigError, "streams.a: .*gopher"),
         (("streams.a.url=gopher://x", "model.name=/nowhere"), ConfigError, "gopher"),
+        (
+            ("streams.a.url=/nowhere.mp4", "streams.b.url=test:"),
+            ConfigError,
+            "a: /nowhere.mp4: .*no such file",
+        ),
+        (
+            ("streams.a.url=dir:/nowhere", "streams.b.url=test:"),
+            ConfigError,
+            "a: dir:/nowhere: .*no such folder",
+        ),
         (("streams.a.url=test:", "model.name=/nowhere"), ModelNotFound, "/nowhere"),
         (("streams.a.url=test:", "model.device=cuda:99"), ConfigError, "cuda:99"),
         (("streams.a.url=test:", "server.token_file=/nowhere"), ConfigError, "token_file"),

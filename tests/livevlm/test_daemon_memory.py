@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from livevlm.client import connect
+from livevlm.daemon import Daemon
+from livevlm.errors import ConfigError
 from livevlm.messages import TimeRange
 from livevlm.stored import stored_sizes
 from tests.livevlm.service.test_pages import request
@@ -65,3 +69,26 @@ async def forget_the_middle(address: str) -> None:
         assert (await request(port, "/v1/frames/hall/15.jpg")).status == 404
         assert (await client.memory_stats())[0].pictures == 20
         assert all(not 0.95 <= one.from_s <= 1.95 for one in (await client.search("a cup")).spans)
+
+
+def test_the_memory_of_a_recording_that_is_gone_can_still_be_asked(tmp_path: Path) -> None:
+    """A new recording that is not there is a mistake; one that was watched before, and deleted since, keeps no daemon from
+    starting.
+    """
+    file = tmp_path / "a.mp4"
+    state = f"server.state_dir={tmp_path / 'state'}"
+    hall = (f"streams.hall.url={video(file)}", "streams.hall.speed=max", "ingest.fps=10")
+    with running(configuration(*hall, state)) as (daemon, address):
+        wait_for(daemon, lambda s: s["hall"].state == "ended" and s["hall"].frames_encoded == 30)
+    file.unlink()
+    with running(configuration(*hall, state)) as (daemon, address):
+        wait_for(daemon, lambda s: s["hall"].state == "failed")
+
+        async def ask() -> None:
+            async with connect(address) as client:
+                assert (await client.ask("what?")).evidence
+
+        asyncio.run(ask())
+    other = (f"streams.yard.url={file}", "ingest.fps=10")
+    with pytest.raises(ConfigError, match=r"yard.*no such file"):
+        Daemon(configuration(*other, state), environ={}).__enter__()

@@ -110,6 +110,8 @@ def test_what_cannot_be_done_is_said_and_does_nothing() -> None:
             change(daemon, add("yard", "gopher://me:hunter2@x"))
         assert getattr(wrong.value, "param", None) == "url"
         assert "hunter2" not in wrong.value.message
+        with pytest.raises(ConfigError, match=r"streams\.yard: /none\.mp4: there is no such file"):
+            change(daemon, add("yard", "/none.mp4"))
         for nobody in (
             PauseStream(name="yard"),
             ResumeStream(name="yard"),
