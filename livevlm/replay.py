@@ -13,9 +13,11 @@ from typing import Literal
 
 from livevlm.engine import Engine, EngineStream
 from livevlm.messages import Answer, AnswerEvent, Question
+from livevlm.timed import STREAM, TimedQuestion
 from streams import Frame, ReaderStatus
 
-STREAM = "replay"
+# What replaying is about is had here; the questions alone, without the engine, from `livevlm.timed`.
+__all__ = ["STREAM", "Feed", "Pace", "TimedQuestion", "replay", "stream_of", "watch"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +90,6 @@ class Feed:
         if self._pace.speed != "max":
             due_s = self._began_s + frame.pts_s / self._pace.speed
             self._pace.sleep(max(0.0, due_s - self._pace.monotonic()))
-
-
-@dataclass(frozen=True, slots=True)
-class TimedQuestion:
-    """A question asked when stream time has come to `at_s`; infinity: at the end of the recording."""
-
-    at_s: float
-    question: Question
 
 
 def stream_of(feed: Feed, source: str) -> EngineStream:

@@ -26,11 +26,18 @@ def main(argv: Sequence[str]) -> int:
     verbs = parser.add_subparsers(required=True, metavar="{show,check,docs}")
     show = verbs.add_parser("show", help="print the configuration in force, without credentials")
     add_config(show)
+    # The same file as -c; without one here, what -c says stands.
+    show.add_argument(
+        "config", nargs="?", default=argparse.SUPPRESS, metavar="FILE", help="as -c FILE"
+    )
     show.add_argument("--origin", action="store_true", help="say where each value comes from")
     add_json(show)
     show.set_defaults(run=_show)
     check = verbs.add_parser("check", help="check files; exit code 2 when one cannot be used")
-    check.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    check.add_argument("files", nargs="*", type=Path, metavar="FILE", help="also LIVEVLM_CONFIG")
+    check.add_argument(
+        "-c", "--config", action="append", default=[], type=Path, metavar="FILE", help="the same"
+    )
     check.set_defaults(run=_check)
     docs = verbs.add_parser("docs", help="print the reference of all settings in Markdown")
     docs.set_defaults(run=_docs)
@@ -52,8 +59,12 @@ def _show(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> int:
     """Each file for itself, so that one complaint does not hide another's."""
+    named = os.environ.get("LIVEVLM_CONFIG")
+    files = [*args.files, *args.config] or ([Path(named)] if named else [])
+    if not files:
+        raise ConfigError("there is no file to check; name one: livevlm config check FILE")
     problems = []
-    for file in args.files:
+    for file in files:
         try:
             load_config(file, environ=os.environ)
             print(f"{file}: ok")

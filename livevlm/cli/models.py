@@ -7,21 +7,26 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Protocol, cast
 
-import torch
-
+from livevlm.cli import load_module
 from livevlm.cli.output import print_json, print_table
 from livevlm.cli.parsing import add_json, parser_for
 from livevlm.errors import ConfigError
-from livevlm.models import list_models
-from livevlm.models.checkpoint import SHAPES, build_model, save_checkpoint
-from livevlm.models.tokenizer import build_tokenizer
 
 FETCHING = """
 Name one with --model, or model.name in the configuration. Hub models are fetched at first use; to fetch one before:
   hf download llava-hf/llava-onevision-qwen2-0.5b-ov-hf --local-dir MODEL && livevlm serve --model ./MODEL
 Any other checkpoint of the LLaVA-OneVision class works by its folder or its hub name."""
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+# As in livevlm.cli.synth; written down here, so that a wrong word is refused without loading torch.
+SHAPES = ("tiny", "glance", "llava-onevision-0.5b", "llava-onevision-7b")
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+class Synth(Protocol):
+    """As `livevlm.cli.synth.synth`."""
+
+    def __call__(self, shape: str, out: Path, *, dtype: str, seed: int) -> None: ...
 
 
 def main(argv: Sequence[str]) -> int:
@@ -33,9 +38,9 @@ def main(argv: Sequence[str]) -> int:
     listing = verbs.add_parser("list", help="models known by name (the default); folders work too")
     add_json(listing)
     synth = verbs.add_parser("synth", help="write a checkpoint with random weights: for measuring")
-    synth.add_argument("shape", choices=list(SHAPES), metavar="SHAPE", help=", ".join(SHAPES))
+    synth.add_argument("shape", choices=SHAPES, metavar="SHAPE", help=", ".join(SHAPES))
     synth.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
-    synth.add_argument("--dtype", choices=list(DTYPES), default="bfloat16")
+    synth.add_argument("--dtype", choices=DTYPES, default="bfloat16")
     synth.add_argument("--seed", type=int, default=0)
     synth.set_defaults(run=_synth)
     args = parser.parse_args(argv)
@@ -45,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    models = list_models()
+    models = load_module("livevlm.models").list_models()
     if args.json:
         for model in models:
             print_json(asdict(model))
@@ -57,16 +62,13 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _synth(args: argparse.Namespace) -> int:
-    """The tokenizer has one token a byte: enough to ask anything, and the answers mean nothing anyway."""
     if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
         raise ConfigError(f"--out {args.out} is there already; name a new folder")
-    shape = SHAPES[args.shape]
-    torch.manual_seed(args.seed)
+    # Only now the heavy part: a mistake on the command line is told at once.
+    synth = cast(Synth, load_module("livevlm.cli.synth").synth)
     print(f"drawing random weights of the shape {args.shape}", file=sys.stderr)
-    tokenizer = build_tokenizer([], shape.vocab)
     try:
-        args.out.mkdir(parents=True, exist_ok=True)
-        save_checkpoint(build_model(shape, tokenizer, DTYPES[args.dtype]), tokenizer, args.out)
+        synth(args.shape, args.out, dtype=args.dtype, seed=args.seed)
     except OSError as error:
         raise ConfigError(f"--out {args.out}: {error.strerror or error}") from error
     print(args.out)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from livevlm.cli import fail
+from livevlm.cli import fail, load_module
 from livevlm.cli.output import print_json
 from livevlm.cli.parsing import add_json, duration, parser_for
 from streams.arrival import ArrivalReport
 from streams.errors import AddressUnsupported, StreamError
-from streams.probe import ProbeReport, probe
 from streams.source import SourceOptions
+
+if TYPE_CHECKING:
+    from streams.probe import ProbeReport
 
 USAGE, UNREACHABLE, PARTIAL = 2, 3, 6
 
@@ -25,9 +28,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--open-timeout", type=duration, default=5.0, metavar="TIME")
     add_json(parser)
     args = parser.parse_args(argv)
+    # Only now the decoder: a mistake on the command line is told at once.
+    probe = load_module("streams.probe").probe
     options = SourceOptions(rtsp_transport=args.rtsp_transport, open_timeout_s=args.open_timeout)
     try:
-        report = probe(args.url, seconds=args.seconds, options=options)
+        report: ProbeReport = probe(args.url, seconds=args.seconds, options=options)
     except StreamError as error:
         return fail(f"{error.code}: {error.message}", exit_code(error))
     if args.json:

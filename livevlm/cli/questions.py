@@ -12,8 +12,8 @@ from typing import Any
 from livevlm.config import AnswerConfig
 from livevlm.errors import ConfigError
 from livevlm.messages import Question
-from livevlm.replay import STREAM, TimedQuestion
 from livevlm.service.timespan import time_range
+from livevlm.timed import STREAM, TimedQuestion
 
 _TIMED = re.compile(r"\s*(\d+(?:\.\d+)?|end)\s*=(.+)", re.DOTALL)
 _KEYS = ("at", "question", "id", "last", "from", "to")

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from livevlm import __version__
-from livevlm.cli import VERBS, main
+from livevlm.cli import VERBS, main, models, synth
 from livevlm.cli.output import clock, size
 from livevlm.cli.parsing import parser_for, stream_flag
 from livevlm.metrics import Metrics
+from livevlm.models import checkpoint, load_backbone
 from livevlm.service.server import Server, ServerOptions
 from streams import Recording
 from tests.livevlm.service.fake_service import FakeService, stream_status
@@ -372,10 +373,28 @@ def test_config_check_tells_of_every_file(run: Run, tmp_path: Path) -> None:
     assert "none.toml: No such file" in err
 
 
+def test_config_takes_its_file_with_and_without_the_flag(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other verbs take -c FILE, so these do; a file alone is understood as well, and LIVEVLM_CONFIG."""
+    file = tmp_path / "my.toml"
+    file.write_text("version = 1\n[answer]\nmax_tokens = 77\n")
+    for words in (("-c", str(file)), ("--config", str(file)), (str(file),)):
+        assert run("config", "check", *words) == (0, f"{file}: ok\n", "")
+        assert "max_tokens = 77" in run("config", "show", *words)[1]
+    code, out, err = run("config", "check")
+    assert (code, out) == (2, "")
+    assert "livevlm config check FILE" in err
+    monkeypatch.setenv("LIVEVLM_CONFIG", str(file))
+    assert run("config", "check") == (0, f"{file}: ok\n", "")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("serve",), "there is no stream to watch"),
+        (("serve", "--stream", "hall=none.mp4"), "streams.hall: none.mp4: there is no such file"),
+        (("serve", "--stream", "hall=dir:none"), "streams.hall: dir:none: there is no such folder"),
         (("serve", "--stream", "rtsp://camera/x"), "expected NAME=URL"),
         (
             ("serve", "--stream", "a=test:", "--set", "memory.budget=1"),
@@ -483,3 +502,23 @@ def test_models_alone_lists_them_and_how_to_fetch_them(capsys: pytest.CaptureFix
     assert "bundled" in out
     assert "llava-hf/llava-onevision-qwen2-7b-ov-hf" in out
     assert "hf download" in out
+
+
+def test_models_synth_writes_a_model_that_loads(run: Run, tmp_path: Path) -> None:
+    """Every shape and dtype that the verb offers is one that can be written; a folder in use is left alone."""
+    assert models.SHAPES == tuple(checkpoint.SHAPES)
+    assert models.DTYPES == tuple(synth.DTYPES)
+    out = str(tmp_path / "model")
+    assert run("models", "synth", "tiny", "--out", out, "--dtype", "float32")[:2] == (0, f"{out}\n")
+    assert load_backbone(out, threads=1).frame_size == (32, 32)
+    code, _, err = run("models", "synth", "tiny", "--out", out)
+    assert code == 2
+    assert "name a new folder" in err
+
+
+@pytest.mark.parametrize("flag", ["--frames=1,few", "--frames=0", "--recordings=none"])
+def test_eval_says_what_is_no_number(run: Run, flag: str) -> None:
+    """In words, not by the name of a function."""
+    code, out, err = run("eval", "--model", "toy", flag)
+    assert (code, out) == (2, "")
+    assert "is no whole number from 1 on" in err

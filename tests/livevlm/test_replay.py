@@ -241,6 +241,31 @@ def test_the_verb_prints_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert "seen: replay  0:00.0 - 0:05.0" in out
 
 
+def test_without_a_question_the_verb_tells_what_it_watched(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """How to ask is said before the recording is watched, what was seen of it at the end; as JSON too."""
+    code, out, err = run(capsys, VIDEO)
+    assert code == 0
+    assert '--ask "what do you see?"' in err
+    assert out.startswith(f"watched {VIDEO}: 20 frames, up to 0:19.0; tokens remembered: prompt 1,")
+    code, out, _ = run(capsys, VIDEO, "--json")
+    (line,) = (json.loads(line) for line in out.splitlines())
+    assert code == 0
+    assert (line["type"], line["frames_encoded"], line["as_of"]["stream_s"]) == ("stream", 20, 19.0)
+
+
+def test_with_a_question_the_answers_are_all_that_is_printed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Scripts count lines: no summary where something was asked."""
+    words = (VIDEO, "--ask", "5=one", "--set", "answer.max_tokens=4")
+    code, out, err = run(capsys, *words, "--json")
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert "no question" not in err
+    assert "watched" not in run(capsys, *words)[1]
+
+
 @pytest.mark.parametrize(
     ("words", "expected", "said"),
     [
