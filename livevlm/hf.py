@@ -9,6 +9,7 @@ build to rely on.
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,7 +34,10 @@ from transformers.utils import logging as transformers_logging
 from livevlm.chat import ChatLayout, chat_layout
 from livevlm.decoder import Past, walk
 from livevlm.errors import ModelNotFound
+from livevlm.hub import not_here, why_away
 from memory import KVShape, Rope
+
+logger = logging.getLogger(__name__)
 
 FILES = ("preprocessor_config.json", "video_preprocessor_config.json")
 
@@ -230,10 +234,13 @@ def load(
 ) -> LlavaOnevision:
     """Load a checkpoint from a folder or by its hub name; dtype None takes the checkpoint's own.
 
-    ModelNotFound where there is none, where it is of another class, or where its files cannot be read.
+    Where the hub cannot be reached, what its cache on this machine holds is taken. ModelNotFound where there is none, where it
+    is of another class, or where its files cannot be read.
     """
+    away = None if Path(source).is_dir() else why_away()
+    here = {"local_files_only": away is not None}
     try:
-        kind = AutoConfig.from_pretrained(source).model_type
+        kind = AutoConfig.from_pretrained(source, **here).model_type
         if kind != "llava_onevision":
             raise ModelNotFound(
                 f"{source} holds a {kind} model; only llava_onevision checkpoints can be loaded so far"
@@ -243,14 +250,19 @@ def load(
                 source,
                 dtype=dtype or "auto",
                 device_map={"": device} if device.type == "cuda" else None,
+                **here,
             )
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        pixels = Pixels.read(_preprocessor(source))
+        tokenizer = AutoTokenizer.from_pretrained(source, **here)
+        pixels = Pixels.read(_preprocessor(source, **here))
     except (OSError, ValueError, SafetensorError) as error:
+        if away is not None and isinstance(error, OSError):
+            raise ModelNotFound(not_here(source, away)) from error
         reason = str(error).splitlines()[0].rstrip(". ")
         raise ModelNotFound(
             f"the model {source} cannot be loaded: {reason}. Give a checkpoint folder or a hub name"
         ) from error
+    if away is not None:
+        logger.info("the model %s is taken from the hub's cache on this machine: %s", source, away)
     ends = model.generation_config.eos_token_id if model.generation_config else None
     stop = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
     return LlavaOnevision(model, HubCodec(tokenizer, frozenset(stop)), pixels, name or source)
@@ -268,9 +280,14 @@ def _no_progress_bar() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
-def _preprocessor(source: str) -> str:
+def _preprocessor(source: str, *, local_files_only: bool) -> str:
     for name in FILES:
-        found = cached_file(source, name, _raise_exceptions_for_missing_entries=False)
+        found = cached_file(
+            source,
+            name,
+            local_files_only=local_files_only,
+            _raise_exceptions_for_missing_entries=False,
+        )
         if found:
             return Path(found).read_text(encoding="utf-8")
     return "{}"
