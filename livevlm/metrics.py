@@ -63,10 +63,7 @@ class Metrics:
             "request_duration_seconds", "Time from a question to its answer's end."
         )
         self._tokens = self._counter("generated_tokens", "Tokens of answers.")
-        self._connections = self._gauge("ws_connections", "Open websocket sessions.")
-        self._slow = self._counter(
-            "ws_slow_consumer_closes", "Sessions closed because they read too slowly."
-        )
+        self._count_clients()
         self._watched = self._histogram(
             "watch_evaluation_duration_seconds", "Time that an evaluation of a watch took."
         )
@@ -84,6 +81,15 @@ class Metrics:
             for value in values:
                 labelled.labels(value)
 
+    def _count_clients(self) -> None:
+        self._connections = self._gauge("ws_connections", "Open websocket sessions.")
+        self._kept = self._gauge(
+            "ws_kept_bytes", "Bytes kept for clients: unsent, or sent and perhaps to be sent again."
+        )
+        self._slow = self._counter(
+            "ws_slow_consumer_closes", "Sessions closed because they read too slowly."
+        )
+
     def describe_build(self, *, version: str, model: str) -> None:
         """Say once which version and which model this is."""
         self._build.clear()
@@ -92,6 +98,10 @@ class Metrics:
     def observe_streams(self, streams: Callable[[], Sequence[StreamStatus]]) -> None:
         """Read the streams' gauges from `streams`, from now on at every scrape. To be called once."""
         self._registry.register(StreamCollector(streams, self._clock))
+
+    def observe_clients(self, kept_bytes: Callable[[], int]) -> None:
+        """Read what is kept for clients from `kept_bytes`, from now on at every scrape."""
+        self._kept.set_function(kept_bytes)
 
     def frame_encoded(self, stream: str, n: int = 1) -> None:
         """`n` frames of `stream` went into its memory."""

@@ -51,7 +51,7 @@ class LocalLink:
             service=service,
             outbox=self._outbox,
             changed=lambda: None,
-            overflow=lambda: self.break_off(TOO_SLOW),
+            overflow=lambda _: self.break_off(TOO_SLOW),
         )
         self._loop = asyncio.get_running_loop()
         self._connection.open()

@@ -1,7 +1,8 @@
 """Backlog: the events of one session that wait to be written, and those that were written and may yet have been lost.
 
 An event gets its number (`seq`) when it is first written, so that the numbers have no gaps although waiting pieces of one
-answer's text are joined for those who read slowly. No socket, no thread, no clock.
+answer's text are joined for those who read slowly. Of what is known to have arrived only the newest is kept: a session of days
+costs no more than one of minutes. No socket, no thread, no clock.
 """
 
 from __future__ import annotations
@@ -15,21 +16,17 @@ from livevlm.service.wire import JsonObject, encode
 DELTA = "response.output_text.delta"
 # A reader for whom more than this share of the limit waits is slow: pieces of text that come then are joined.
 SLOW_SHARE = 16
+# The client's system has taken what has arrived, the client itself may be a little behind: so much of the limit stays kept.
+ARRIVED_SHARE = 16
 
 
 @dataclass(slots=True)
 class _Entry:
-    """One event and its size in bytes. seq: 0 until it has been written; then `text` is what was, and `event` is empty."""
+    """One event that waits, and its size in bytes. text: what was written, where it waits once more; then `event` is empty."""
 
     event: JsonObject
     size: int
-    seq: int = 0
     text: str = ""
-
-    def number(self, seq: int) -> None:
-        """It is written under this number. Only its text is kept: as objects it would take several times its size."""
-        self.text = encode({"type": self.event["type"], "seq": seq, **self.event})
-        self.seq, self.event = seq, {}
 
 
 class Backlog:
@@ -41,13 +38,29 @@ class Backlog:
         self.away = False
         self._limit = limit_bytes
         self._keep = keep
-        self._written: deque[_Entry] = deque()
+        # Text alone, its numbers going on from `_lost`: as objects it would take several times as much.
+        self._written: deque[str] = deque()
         self._waiting: deque[_Entry] = deque()
         self._written_bytes = 0
         self._waiting_bytes = 0
         self._again_bytes = 0  # of what waits: what waited when the client came back
         self._seq = 0
         self._lost = 0  # events up to this number are kept no more
+
+    @property
+    def kept_bytes(self) -> int:
+        """What is kept, written or waiting."""
+        return self._written_bytes + self._waiting_bytes
+
+    @property
+    def newest(self) -> int:
+        """The number of the event that was written last."""
+        return self._lost + len(self._written)
+
+    @property
+    def heavy(self) -> bool:
+        """Whether so much was written that it is worth asking what of it has arrived."""
+        return self._written_bytes > 2 * self._limit // ARRIVED_SHARE
 
     def put(self, event: JsonObject) -> bool:
         """Have an event wait. False when more waits than may; one event may always."""
@@ -65,16 +78,22 @@ class Backlog:
         entry = self._waiting.popleft()
         self._waiting_bytes -= entry.size
         self._again_bytes = max(0, self._again_bytes - entry.size)
-        if not entry.seq:
+        text = entry.text
+        if not text:
             self._seq += 1
-            entry.number(self._seq)
+            text = encode({"type": entry.event["type"], "seq": self._seq, **entry.event})
         if self._keep:
-            self._written.append(entry)
-            self._written_bytes += entry.size
+            self._written.append(text)
+            self._written_bytes += len(text)
             self._trim()
         else:
-            self._lost = entry.seq
-        return entry.text
+            self._lost = self._seq
+        return text
+
+    def arrived(self, number: int) -> None:
+        """The client's side has all events up to this number: only the newest of them are kept."""
+        while self._lost < number and self._written_bytes > self._limit // ARRIVED_SHARE:
+            self._drop()
 
     def check(self, last_seq: int) -> None:
         """Raises NotResumable where a client that has seen events up to `last_seq` cannot be told the rest."""
@@ -93,10 +112,13 @@ class Backlog:
         Raises NotResumable.
         """
         self.check(last_seq)
-        while self._written and self._written[-1].seq > last_seq:
-            entry = self._written.pop()
-            self._waiting.appendleft(entry)
-            self._waiting_bytes += entry.size
+        ahead = self.newest - last_seq
+        for _ in range(ahead):
+            text = self._written.pop()
+            self._waiting.appendleft(_Entry({}, len(text), text))
+            self._waiting_bytes += len(text)
+        for _ in range(-ahead):  # seen after all, over the socket before
+            self._waiting_bytes -= self._waiting.popleft().size
         self._written.clear()  # the client has seen them
         self._written_bytes = 0
         self._lost = last_seq
@@ -109,15 +131,18 @@ class Backlog:
         return 2 * self._limit if self.away else self._limit + self._again_bytes
 
     def _trim(self) -> None:
-        while self._written and self._written_bytes + self._waiting_bytes > 2 * self._limit:
-            entry = self._written.popleft()
-            self._written_bytes -= entry.size
-            self._lost = entry.seq
+        while self._written and self.kept_bytes > 2 * self._limit:
+            self._drop()
+
+    def _drop(self) -> None:
+        """Keep the oldest that was written no longer."""
+        self._written_bytes -= len(self._written.popleft())
+        self._lost += 1
 
     def _join(self, last: _Entry, event: JsonObject) -> bool:
         """Add to the newest event that waits, where both are text of one answer and the client is slow; whether it was so."""
         before = last.event
-        if last.seq or self._waiting_bytes <= self._limit // SLOW_SHARE:
+        if last.text or self._waiting_bytes <= self._limit // SLOW_SHARE:
             return False
         if before["type"] != DELTA or event["type"] != DELTA:
             return False

@@ -27,6 +27,7 @@ class Clients:
         self._resumption = resumption
         self._metrics = metrics
         self._changed = changed
+        metrics.observe_clients(lambda: sum(client.kept_bytes for client in self))
 
     def __iter__(self) -> Iterator[Connection]:
         """All sessions, also those whose client is away."""

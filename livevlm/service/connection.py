@@ -38,7 +38,8 @@ class Service(View, Protocol):
 
 class Connection:
     """One session, over whatever sockets its client comes by; for one asyncio loop. `changed` is called when an answer has
-    ended, `overflow` when more waits for the client than may.
+    ended, `overflow` when more waits for the client than may. Nothing that it holds leads back to it, so that all of it goes
+    with its last holder: the garbage collector may take minutes to find what holds itself.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Connection:
         service: Service,
         outbox: Outbox,
         changed: Callable[[], None],
-        overflow: Callable[[], None],
+        overflow: Callable[[Connection], None],
     ) -> None:
         self._session = session
         self._service = service
@@ -68,6 +69,11 @@ class Connection:
     def subscribed(self) -> bool:
         """Whether there is something to be noticed for the client."""
         return not self.over and self._session.subscribed
+
+    @property
+    def kept_bytes(self) -> int:
+        """What is kept for the client, written or not."""
+        return self._outbox.backlog.kept_bytes
 
     @property
     def outbox(self) -> Outbox:
@@ -190,7 +196,7 @@ class Connection:
 
     def _send(self, event: JsonObject) -> None:
         if not self.over and not self._outbox.put(event):
-            self._overflow()
+            self._overflow(self)
 
     def _sink(self, event: AnswerEvent) -> None:
         """Called by the service, on its thread."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import deque
 
 from websockets.asyncio.server import ServerConnection
@@ -75,8 +76,22 @@ class Link:
             try:
                 while (text := await outbox.get()) is not None:
                     await self.socket.send(text)
+                    await self._ask(outbox)
             except ConnectionClosed:
                 return
             if outbox.ending is not None:
                 await self.close(outbox.ending.code, outbox.ending.reason)
                 return
+
+    async def _ask(self, outbox: Outbox) -> None:
+        """Now and then, find out how far the client has got: a pong tells that all before its ping has arrived."""
+        number = outbox.to_ask()
+        if number is not None:
+            pong = asyncio.ensure_future(await self.socket.ping())
+            pong.add_done_callback(functools.partial(_answered, outbox, number))
+
+
+def _answered(outbox: Outbox, number: int, pong: asyncio.Future[float]) -> None:
+    """A ping was answered, or the socket is lost: then nothing is known."""
+    if not pong.cancelled() and pong.exception() is None:
+        outbox.told(number)

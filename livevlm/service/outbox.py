@@ -26,6 +26,7 @@ class Outbox:
         self._greeting = None if greeting is None else encode(greeting)
         self.closed = False
         self._discarded = False
+        self._asked = False
         self._changed = asyncio.Event()
 
     def put(self, event: JsonObject) -> bool:
@@ -48,6 +49,21 @@ class Outbox:
             self._changed.clear()
             await self._changed.wait()
         return None
+
+    def to_ask(self) -> int | None:
+        """The number up to which it is to be found out now whether the events that were got have arrived: `told` takes the
+        answer. None where that is not worth it, or is being found out.
+        """
+        if self._asked or not self.backlog.heavy:
+            return None
+        self._asked = True
+        return self.backlog.newest
+
+    def told(self, number: int) -> None:
+        """All events up to this number have arrived at the other end of the socket."""
+        self._asked = False
+        if not self._discarded:  # else the client has said itself what it has seen
+            self.backlog.arrived(number)
 
     def close(self, ending: Ending | None = None) -> None:
         """Take no more; what waits may still be got, and then the socket is to be closed so."""

@@ -266,14 +266,13 @@ class Server:
     def _client(self, socket: ServerConnection) -> Connection:
         options = self._options
         backlog = Backlog(options.max_outgoing_bytes, keep=options.resume_s > 0)
-        client = Connection(
+        return Connection(
             self._session(socket),
             service=self._service,
             outbox=Outbox(backlog),
             changed=self._changed.set,
-            overflow=lambda: self._clients.overflow(client),
+            overflow=self._clients.overflow,
         )
-        return client
 
     def _session(self, socket: ServerConnection) -> Session:
         assert socket.request is not None

@@ -47,6 +47,7 @@ GAUGES = {
     "livevlm_requests_in_progress",
     "livevlm_answers_in_batch",
     "livevlm_ws_connections",
+    "livevlm_ws_kept_bytes",
 }
 HISTOGRAMS = {
     "livevlm_stage_duration_seconds",

@@ -90,6 +90,45 @@ def test_what_was_seen_or_pushed_out_cannot_be_had_again() -> None:
         backlog.rewind(5)
 
 
+def test_of_what_has_arrived_only_the_newest_is_kept() -> None:
+    """A session that lasts for days costs no more than a short one; what may be on its way, or unread, is still there."""
+    backlog = Backlog(16_000)
+    for number in range(100):
+        backlog.put(event(number))
+        backlog.take()
+    assert backlog.heavy
+    backlog.arrived(95)
+    assert not backlog.heavy
+    assert 900 < backlog.kept_bytes <= 1000
+    with pytest.raises(NotResumable, match="lost"):
+        backlog.check(90)
+    assert backlog.rewind(92) == 8
+    assert numbers(backlog) == list(range(93, 101))
+
+
+def test_what_has_not_arrived_is_kept_however_much_it_is() -> None:
+    """Only what is known to have arrived makes room."""
+    backlog = Backlog(16_000)
+    for number in range(100):
+        backlog.put(event(number))
+        backlog.take()
+    backlog.arrived(30)
+    assert backlog.rewind(30) == 70
+
+
+def test_what_was_seen_after_all_is_not_sent_again() -> None:
+    """A client that has come back twice may have read more of its first socket than it said the first time."""
+    backlog = Backlog(1000)
+    for number in range(5):
+        backlog.put(event(number))
+    before = taken(backlog)
+    assert backlog.rewind(1) == 4
+    assert backlog.rewind(3) == 2
+    assert taken(backlog) == before[3:]
+    assert backlog.rewind(5) == 0
+    assert backlog.kept_bytes == 0
+
+
 def test_nothing_is_kept_where_nobody_may_come_back() -> None:
     """Without resumption a session costs what waits, and no more."""
     backlog = Backlog(1000, keep=False)
@@ -209,6 +248,11 @@ class Line:
         for _ in range(min(number, len(self._wire))):
             self.seen.append(json.loads(self._wire.popleft()))
 
+    def pong(self, _: int) -> None:
+        """The server learns how far the client has got."""
+        if self.seen:
+            self._backlog.arrived(self.seen[-1]["seq"])
+
     def cut(self, number: int) -> None:
         """The line is cut, before or after the client has read once more."""
         self.read(number % 3)
@@ -240,7 +284,7 @@ class Line:
                     self.cut(0)
 
 
-ACTS = ("ask", "answer", "write", "read", "cut", "come_back")
+ACTS = ("ask", "answer", "write", "read", "pong", "cut", "come_back")
 
 
 @settings(max_examples=200, deadline=None)

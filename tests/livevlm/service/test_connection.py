@@ -40,7 +40,7 @@ class Opened:
             count += 1
         return count
 
-    def _overflow(self) -> None:
+    def _overflow(self, _: Connection) -> None:
         self.overflows += 1
 
 

@@ -7,6 +7,7 @@ import json
 
 from livevlm.service.backlog import Backlog
 from livevlm.service.outbox import Ending, Outbox
+from livevlm.service.wire import JsonObject
 from tests.livevlm.service.serving import on_loop
 
 
@@ -41,6 +42,30 @@ async def test_a_closed_outbox_gives_what_it_has_and_takes_no_more() -> None:
     assert await name_of(outbox) == "last"
     assert await name_of(outbox) is None
     assert outbox.ending == Ending(4429, "too fast")
+
+
+@on_loop
+async def test_it_is_asked_once_how_far_the_client_has_got() -> None:
+    """Not for every event, and not before much was got; what is told of a socket that was lost counts no more."""
+    backlog = Backlog(1600)
+    outbox = Outbox(backlog)
+    event: JsonObject = {"type": "x" * 100}
+    assert outbox.put(event)
+    await outbox.get()
+    assert outbox.to_ask() is None
+    outbox.put(event)
+    await outbox.get()
+    assert (outbox.to_ask(), outbox.to_ask()) == (2, None)
+    outbox.put(event)
+    await outbox.get()
+    outbox.told(2)
+    assert backlog.kept_bytes < 150
+    outbox.put(event)
+    await outbox.get()
+    assert outbox.to_ask() == 4
+    outbox.discard()
+    outbox.told(4)
+    assert backlog.rewind(2) == 2
 
 
 @on_loop

@@ -277,10 +277,10 @@ async def test_more_than_is_kept_is_lost_and_told() -> None:
 @on_loop
 async def test_a_client_that_missed_what_is_kept_no_more_is_told_so() -> None:
     """A wrong last_seq is never answered with a gap, and the session that cannot be resumed ends."""
-    async with running(options=ServerOptions(max_outgoing_bytes=1500)) as where:
+    async with running(options=ServerOptions(max_outgoing_bytes=6000)) as where:
         async with visit(where) as before:
             await before.peer.ask("hold")
-            for _ in range(50):
+            for _ in range(200):
                 await before.ping()
             before.cut()
         error = await refusal(where, before.token, 3)
