@@ -19,6 +19,7 @@ from livevlm.service.items import (
 from livevlm.service.wire import JsonObject
 
 MAX_ITEMS = 100
+MAX_KEPT = 16 * MAX_TEXT  # characters of all messages
 ROOT = "root"
 
 
@@ -28,6 +29,7 @@ class Conversation:
     def __init__(self, conversation_id: str) -> None:
         self.id = conversation_id
         self._messages: list[Message] = []
+        self._characters = 0
 
     def __contains__(self, item_id: str | None) -> bool:
         return any(message.id == item_id for message in self._messages)
@@ -47,8 +49,10 @@ class Conversation:
             place = 0 if after == ROOT else self._place(after, "previous_item_id") + 1
         before = self._messages[place - 1].id if place else None
         self._messages.insert(place, message)
-        if len(self._messages) > MAX_ITEMS:
-            del self._messages[1 if place == 0 else 0]
+        self._characters += len(message.text)
+        oldest = 1 if place == 0 else 0
+        while len(self._messages) > max(1, oldest) and self._overfull:
+            self._forget(oldest)
         return before
 
     def find(self, item_id: str) -> Message:
@@ -57,7 +61,14 @@ class Conversation:
 
     def remove(self, item_id: str) -> None:
         """Forget the message of this id. Raises InvalidRequest (`item_not_found`)."""
-        del self._messages[self._place(item_id, "item_id")]
+        self._forget(self._place(item_id, "item_id"))
+
+    @property
+    def _overfull(self) -> bool:
+        return len(self._messages) > MAX_ITEMS or self._characters > MAX_KEPT
+
+    def _forget(self, place: int) -> None:
+        self._characters -= len(self._messages.pop(place).text)
 
     def _place(self, item_id: str, param: str) -> int:
         for place, message in enumerate(self._messages):

@@ -73,7 +73,7 @@ from livevlm.service.watches import (
     told_json,
 )
 from livevlm.service.wire import Json, JsonObject
-from livevlm.watching.orders import Made
+from livevlm.watching.orders import Dropped, Made
 from livevlm.watching.watch import WatchEvent
 
 __all__ = [
@@ -90,6 +90,7 @@ __all__ = [
 ]
 
 
+MOST_OWN_WATCHES = 10_000  # of which a client hears though it has not subscribed; the newest
 NO_EVENT = ("invalid_json", "unknown_event")
 
 
@@ -120,7 +121,7 @@ class Session:
         self._errands: dict[str, str | None] = {}
         self._news: News | None = None
         self._topics: tuple[str, ...] = ()
-        self._own_watches: set[str] = set()
+        self._own_watches: dict[str, None] = {}  # in the order of their making
         self._leaving: str | None = None
         self._received = 0
 
@@ -213,7 +214,11 @@ class Session:
         if isinstance(result, LiveVLMError):
             return [self._error(result, event_id)]
         if isinstance(result, Made):
-            self._own_watches.add(result.status.watch.id)
+            self._own_watches[result.status.watch.id] = None
+            if len(self._own_watches) > MOST_OWN_WATCHES:
+                del self._own_watches[next(iter(self._own_watches))]
+        if isinstance(result, Dropped):
+            self._own_watches.pop(result.status.watch.id, None)
         kind, fields = outcome_json(result)
         return [self._make(kind, client_event_id=event_id, **fields)]
 

@@ -415,6 +415,24 @@ def test_a_conversation_forgets_its_oldest_messages() -> None:
     assert desk.tell(item)[0]["type"] == "conversation.item.added"
 
 
+def test_a_conversation_of_long_messages_forgets_sooner() -> None:
+    """Messages as long as may be are not kept a hundred at a time: sixteen are, and the newest in any case."""
+    desk = Desk()
+    for number in range(20):
+        item = {**message("x" * MAX_TEXT), "id": f"m{number}"}
+        assert desk.tell({"type": "conversation.item.create", "item": item})[0]["item"]["id"]
+    for number, kind in ((3, "error"), (4, "conversation.item.retrieved")):
+        wish = {"type": "conversation.item.retrieve", "item_id": f"m{number}"}
+        assert desk.tell(wish)[0]["type"] == kind
+    for number in range(4, 20):
+        desk.tell({"type": "conversation.item.delete", "item_id": f"m{number}"})
+    for number in range(16):
+        item = {**message("y" * MAX_TEXT), "id": f"n{number}"}
+        desk.tell({"type": "conversation.item.create", "item": item})
+    wish = {"type": "conversation.item.retrieve", "item_id": "n0"}
+    assert desk.tell(wish)[0]["type"] == "conversation.item.retrieved"
+
+
 def test_a_conversation_has_one_answer_at_a_time() -> None:
     """Within the conversation questions take turns; beside it they do not."""
     desk = Desk()

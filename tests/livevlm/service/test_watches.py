@@ -138,6 +138,21 @@ def test_who_made_a_watch_hears_it_and_who_subscribed_hears_all() -> None:
     assert other.hear("triggered") == []
 
 
+def test_what_a_session_knows_of_its_own_watches_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It forgets those that it deletes, and beyond a number that nobody reaches the oldest: others may delete them unseen."""
+    monkeypatch.setattr("livevlm.service.protocol.MOST_OWN_WATCHES", 3)
+    maker, other = Desk(), Desk()
+    other.watches = maker.watches
+    maker.tell(create(name="first"))
+    for desk, heard in ((maker, 1), (other, 0)):
+        for _ in range(5):
+            maker.tell(create(name="next"))
+            assert desk.tell({"type": "watch.delete", "watch": "next"})[0]["type"] != "error"
+        assert len(maker.hear("triggered")) == heard
+
+
 def test_of_a_webhook_nothing_secret_comes_back() -> None:
     """Neither to its maker nor to others."""
     desk = Desk()
