@@ -12,11 +12,13 @@ from streams.redact import redact
 
 if TYPE_CHECKING:
     from streams.address import is_live, may_end
+    from streams.edition import Edition, edition_of
     from streams.errors import StreamError
     from streams.frame import Frame
     from streams.journal import ReaderStatus
     from streams.mailbox import Mailbox, Policy
     from streams.open import open_source
+    from streams.place import Place
     from streams.reader import StreamReader
     from streams.reading import ReaderOptions
     from streams.recording import Recording
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
     from streams.source import Source, SourceOptions
 
 __all__ = [
+    "Edition",
     "Frame",
     "Mailbox",
+    "Place",
     "Policy",
     "ReaderOptions",
     "ReaderStatus",
@@ -35,6 +39,7 @@ __all__ = [
     "SourceOptions",
     "StreamError",
     "StreamReader",
+    "edition_of",
     "is_live",
     "may_end",
     "open_source",
@@ -42,8 +47,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Edition": "edition",
     "Frame": "frame",
     "Mailbox": "mailbox",
+    "Place": "place",
     "Policy": "mailbox",
     "ReaderOptions": "reading",
     "ReaderStatus": "journal",
@@ -53,6 +60,7 @@ _HOMES = {
     "SourceOptions": "source",
     "StreamError": "errors",
     "StreamReader": "reader",
+    "edition_of": "edition",
     "is_live": "address",
     "may_end": "address",
     "open_source": "open",

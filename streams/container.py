@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -20,10 +21,11 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from streams.address import Address
-from streams.errors import CodecUnsupported
+from streams.errors import CodecUnsupported, StreamError
 from streams.frame import Frame
 from streams.libav import Video
 from streams.nal import KNOWN, kind_of
+from streams.place import Approach, Astray, Ruler, reached
 from streams.source import SourceOptions
 from streams.thrift import Arrival, Thrift
 from streams.timeline import Stamper, Timeline
@@ -36,6 +38,10 @@ UNSPECIFIED = 2
 DECODER_DELAY = 64
 # Taken where a source does not say how many pictures a second it has.
 USUAL_FPS = 25.0
+# How long before a place is sought: a container may seek by the time of decoding, which is earlier, or only about.
+MARGINS_S = (1.0, 30.0)
+
+logger = logging.getLogger(__name__)
 
 
 class ContainerSource:
@@ -60,9 +66,12 @@ class ContainerSource:
 
     def __enter__(self) -> Self:
         assert self._video is None, "a source is opened once at a time"
+        self._open()
+        return self
+
+    def _open(self) -> None:
         self._damaged = False
         self._video = Video(self._address, replace(self._options, on_drop=self._drop))
-        return self
 
     def __exit__(
         self,
@@ -70,24 +79,64 @@ class ContainerSource:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self._video is not None:
-            self._video.__exit__(kind, error, trace)
+            self._video.__exit__(None, None, None)
             self._video = None
 
     def __iter__(self) -> Iterator[Frame]:
         assert self._video is not None, "a source is entered before it is read"
+        behind = self._options.behind
+        if behind is None or self.live:
+            yield from self._frames(self._video)
+            return
+        for margin_s in MARGINS_S:
+            if behind.stamp_s is None or behind.pts_s <= margin_s:
+                break
+            approach = Approach(behind.stamp_s)
+            try:
+                if self._video.seek(behind.stamp_s - margin_s):
+                    yield from self._frames(self._video, approach)
+                    return
+            except (Astray, StreamError):
+                if approach.arrived:
+                    raise
+            if self._options.cancelled():
+                return
+            self._close()
+            self._open()
+        if behind.pts_s > MARGINS_S[0]:
+            text = "stream %s: %s cannot be sought in: all up to %.1f s is gone through again"
+            logger.info(text, self._name, self._address.shown, behind.pts_s)
+        yield from self._frames(self._video)
+
+    def _frames(self, video: Video, approach: Approach | None = None) -> Iterator[Frame]:
+        """The kept pictures' frames, from where the container stands. approach: to the place that was sought. Raises Astray."""
+        behind, begun = self._options.behind, None
+        if approach is not None and behind is not None and behind.stamp_s is not None:
+            begun = (behind.pts_s, behind.stamp_s)
         self._key_stamps.clear()
-        stamper = Stamper()
-        timeline = Timeline(live=self.live, interval_s=1 / (self._video.fps_claimed or USUAL_FPS))
-        thrift = self._thrift(self._video)
-        for index, picture in enumerate(self._pictures(self._video, thrift)):
+        stamper, ruler = Stamper(), Ruler(begun)
+        interval_s = 1 / (video.fps_claimed or USUAL_FPS)
+        timeline = Timeline(live=self.live, interval_s=interval_s, begun=begun)
+        thrift = self._thrift(video)
+        for index, picture in enumerate(self._pictures(video, thrift)):
             stamp_s = stamper.choose(picture.time, _decoded_s(picture))
+            if approach is not None and not approach.behind(stamp_s):
+                continue
             pts_s = timeline.at(stamp_s, time.monotonic())
+            own_s = ruler.stamp(pts_s, stamp_s if stamp_s == picture.time else None)
+            if not (self.live or reached(behind, pts_s)):
+                continue
             kept = self._options.keep(pts_s)
             thrift.saw(picture.time, pts_s)
             if kept:
                 image = self._convert(picture)
-                yield Frame(self._name, index, pts_s, self._options.clock(), image)
+                yield Frame(self._name, index, pts_s, self._options.clock(), image, own_s)
+        if approach is not None and not self._options.cancelled():
+            approach.end()
 
     def _thrift(self, video: Video) -> Thrift[Packet[Stream]]:
         """What need not be decoded: nothing is left out of a recording, or where packets do not say what they are."""

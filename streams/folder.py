@@ -28,6 +28,7 @@ from streams.errors import (
     StreamError,
 )
 from streams.frame import Frame
+from streams.place import reached
 from streams.source import SourceOptions
 from streams.still import Still
 
@@ -120,6 +121,11 @@ class FolderSource:
         """Whether pictures are waited for."""
         return self._live
 
+    @property
+    def there(self) -> Mapping[str, Signature]:
+        """The pictures that were there when it was opened."""
+        return self._there
+
     def __enter__(self) -> Self:
         self._index = 0
         self._there = self._look()
@@ -142,14 +148,16 @@ class FolderSource:
         names = sorted(self._there, key=natural)
         if self._asked.only_new:
             names = sorted(names, key=self._there.__getitem__)[-1:]
+        behind = None if self._live else self._options.behind
         for number, name in enumerate(names):
             if self._options.cancelled():
                 return
             last_s = number / self._asked.fps
-            yield from self._frame(name, last_s)
+            if reached(behind, last_s):
+                yield from self._frame(name, last_s)
         if self._live:
             yield from self._arriving(last_s)
-        elif not self._index and not self._options.cancelled():
+        elif not (self._index or behind or self._options.cancelled()):
             raise SourceCorrupt(
                 f"{self._shown}: none of its {len(names)} pictures can be read; check that they open elsewhere"
             )

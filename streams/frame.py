@@ -14,6 +14,7 @@ class Frame:
 
     stream: the stream's name. index: counts the pictures that were decoded, from 0, across reconnects. pts_s: stream time in
     seconds, never falling. captured_utc: when it arrived here, POSIX seconds (UTC). image: RGB, (height, width, 3) uint8.
+    stamp_s: of a recording, the container's own stamp, by which this picture can be sought; None where it cannot.
     """
 
     stream: str
@@ -21,6 +22,7 @@ class Frame:
     pts_s: float
     captured_utc: float
     image: npt.NDArray[np.uint8]
+    stamp_s: float | None = None
 
     def __post_init__(self) -> None:
         assert self.image.ndim == 3 and self.image.shape[2] == 3, self.image.shape

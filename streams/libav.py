@@ -27,6 +27,8 @@ from streams.tape import Tape, open_recording
 
 # A demuxer that fails this often without a packet in between is not going to find its way again.
 DEMUX_ERRORS = 100
+# libav's AVFMT_TS_DISCONT: of such a container stamps may begin anew on the way, so that one stands for several places.
+TS_DISCONT = 0x0200
 
 
 class Video:
@@ -85,6 +87,17 @@ class Video:
         """Pictures a second as the container claims, None where it claims nothing sensible."""
         rate = self.stream.average_rate or self.stream.guessed_rate
         return float(rate) if rate and 0.01 <= rate <= 480 else None
+
+    def seek(self, stamp_s: float) -> bool:
+        """Go to the last keyframe at or before a stamp. False where that cannot be relied on: it is to be opened anew then."""
+        base = self.stream.time_base
+        if self._container.format.flags & TS_DISCONT or not base:
+            return False
+        try:
+            self._container.seek(math.floor(stamp_s / base), stream=self.stream)
+        except (av.FFmpegError, OSError):
+            return False
+        return self._tape is None or not self._tape.exhausted
 
     def packets(self) -> Iterator[Packet[Stream]]:
         """The video's packets until the end or until `cancelled`; a recording's last one, empty, flushes the decoder."""

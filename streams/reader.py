@@ -29,6 +29,7 @@ from streams.orders import Orders
 from streams.pace import Pace
 from streams.reading import ReaderOptions
 from streams.sampler import Sampler
+from streams.viewing import Viewing
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ class StreamReader:
 
     `pause` and `resume` may be called from any thread, as often as one likes, and wait for nothing. A paused live source is
     closed; it is opened again as after a loss: its time goes on by what passed. A paused recording stays open where it is, and
-    goes on with the next picture and the next moment; so does standard input, whose writer waits meanwhile.
+    goes on with the next picture and the next moment; so does standard input, whose writer waits meanwhile. viewing: of a
+    recording, where it begins, and whether it came to the end.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class StreamReader:
         self._options = options or ReaderOptions()
         self._wake = wake
         self._sampler = Sampler(self._options.fps)
+        self.viewing = Viewing(self._sampler)
         self._journal = Journal(
             Chronicle(name, self._address.shown),
             utc=self._options.source.clock,
@@ -131,6 +134,9 @@ class StreamReader:
 
     def _run(self) -> None:
         try:
+            if self.viewing.over:
+                self._journal.tell("end")
+                return
             while self._orders.rest() and self._again(self._read_once()):
                 pass
         finally:
@@ -144,6 +150,7 @@ class StreamReader:
             return True
         if error is None:
             if not self._options.loop:
+                self.viewing.finished = True
                 self._journal.tell("end")
             return self._options.loop
         if self._is_final(error):
@@ -178,6 +185,7 @@ class StreamReader:
             keep=self._keep,
             due=self._due,
             on_held=self._hear,
+            behind=self.viewing.behind,
             on_drop=self._lose,
             cancelled=self._cancelled,
         )

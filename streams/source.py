@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Literal, Protocol, Self
 
 from streams.frame import Frame
+from streams.place import Place
 
 RtspTransport = Literal["tcp", "udp"]
 # Which packets are decoded. "auto": of a live source what pictures that are due need, of a recording all.
@@ -48,7 +49,8 @@ class SourceOptions:
     each picture that was lost ("corrupt", "before_keyframe") or never decoded ("skipped"). cancelled: asked between packets;
     True ends the iteration. decode: which packets are decoded at all. due: asked whether a picture that is not yet decoded
     would be kept, with its stream time and whether it is a keyframe; on_held: told of each packet that came but is not decoded
-    yet, a sign of life.
+    yet, a sign of life. behind: of a recording, the place behind which it is to begin: of what comes before nothing is asked
+    or given.
     """
 
     size: tuple[int, int] | None = None
@@ -62,6 +64,7 @@ class SourceOptions:
     decode: Decode = "auto"
     due: Callable[[float, bool], bool] = always_due
     on_held: Callable[[], None] = ignore_held
+    behind: Place | None = None
 
     def __post_init__(self) -> None:
         if self.size is not None and min(self.size) < 1:

@@ -19,6 +19,7 @@ import numpy as np
 from streams.address import Address
 from streams.errors import AddressUnsupported
 from streams.frame import Frame
+from streams.place import first_behind
 from streams.render import Image, render
 from streams.scene import Scene
 from streams.source import SourceOptions
@@ -126,7 +127,8 @@ class SyntheticSource:
     def __iter__(self) -> Iterator[Frame]:
         size = self._options.size or DEFAULT_SIZE
         began = self._monotonic()
-        for index in itertools.count():
+        behind = None if self._live else self._options.behind
+        for index in itertools.count(first_behind(behind, self._pattern.fps)):
             pts_s = index / self._pattern.fps
             if pts_s >= self._pattern.duration_s or self._cancelled_until(began + pts_s):
                 return

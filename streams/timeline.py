@@ -40,13 +40,18 @@ class Timeline:
     time between two pictures.
     """
 
-    def __init__(self, *, live: bool, interval_s: float) -> None:
+    def __init__(
+        self, *, live: bool, interval_s: float, begun: tuple[float, float] | None = None
+    ) -> None:
+        """begun: stream time and stamp of the picture before the first, where that is not the beginning."""
         assert interval_s > 0, interval_s
         self._live = live
         self._interval_s = interval_s
         self._offset_s: float | None = None
         self._now_s: float | None = None
         self._arrived_s = 0.0
+        if begun is not None:
+            self._now_s, self._offset_s = begun[0], begun[0] - begun[1]
 
     def at(self, stamp_s: float | None, arrived_s: float) -> float:
         """Stream time of the next picture: its stamp in seconds, if it has one, and its arrival on a monotonic clock."""
