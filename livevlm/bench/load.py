@@ -18,12 +18,12 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from typing import Any
 
-from livevlm.bench.loadwatch import Watch, page, slow_closes, streams
+from livevlm.bench.loadwatch import Watch, page, slow_closes, streams, weight
 from livevlm.bench.report import arguments, report
 from livevlm.bench.usage import cpu_s, resident_mib
 from livevlm.demo import DaemonProcess
 
-POLL_S = 0.25
+POLL_S, WEIGH_S = 0.25, 5.0
 SEEN_S = 120.0
 
 
@@ -84,13 +84,17 @@ def measure(
     with _clients(options, address, names) as clients:
         assert clients.stdout is not None
         clients.stdout.readline()
-        began, cpu, size = time.monotonic(), cpu_s(daemon.pid), resident_mib(daemon.pid)
-        watch = _watched(host, clients, began + options.seconds if options.stop else None)
+        began, cpu = time.monotonic(), cpu_s(daemon.pid)
+        before = weight(host, daemon.pid, streams(host))
+        until = began + options.seconds if options.stop else None
+        watch = _watched(host, daemon.pid, clients, until)
         passed_s = time.monotonic() - began
         ours: dict[str, Any] = {
             "daemon_cores": (cpu_s(daemon.pid) - cpu) / passed_s,
-            "resident_before_mib": size,
+            "resident_before_mib": before["resident"],
             "resident_after_mib": resident_mib(daemon.pid),
+            "memory_before_mib": before,
+            "memory_most_mib": watch.heaviest,
         }
         if options.stop:
             ours["stopped_after_s"] = _stop(daemon)
@@ -127,12 +131,15 @@ def _await_frames(host: str) -> None:
         time.sleep(POLL_S)
 
 
-def _watched(host: str, clients: subprocess.Popen[str], until: float | None) -> Watch:
-    """Look at the streams until the clients are done, or until then."""
-    watch = Watch()
+def _watched(host: str, process: int, clients: subprocess.Popen[str], until: float | None) -> Watch:
+    """Look at the streams until the clients are done, or until then; weigh the daemon now and then."""
+    watch, weighed_s = Watch(), -WEIGH_S
     while clients.poll() is None and (until is None or time.monotonic() < until):
         try:
             listed = streams(host)
+            if time.monotonic() - weighed_s >= WEIGH_S:
+                watch.weigh(weight(host, process, listed))
+                weighed_s = time.monotonic()
         except (OSError, HTTPException):  # the daemon died: the clients tell what that did
             break
         watch.note(time.monotonic(), listed)

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from livevlm.bench.usage import MIB, mapped_mib, resident_mib
+
 PAGE_S = 60.0
-_SLOW = re.compile(r"^livevlm_ws_slow_consumer_closes_total (\S+)$", re.MULTILINE)
 
 
 def page(host: str, path: str) -> str:
@@ -29,10 +30,29 @@ def streams(host: str) -> list[dict[str, Any]]:
     return listed
 
 
+def number(metrics: str, name: str) -> int:
+    """A number without labels, as the metrics say; 0 where they do not."""
+    found = re.search(rf"^livevlm_{name} (\S+)$", metrics, re.MULTILINE)
+    return 0 if found is None else int(float(found[1]))
+
+
 def slow_closes(metrics: str) -> int:
     """How many sessions were closed because they read too slowly, as the metrics say."""
-    found = _SLOW.search(metrics)
-    return 0 if found is None else int(float(found[1]))
+    return number(metrics, "ws_slow_consumer_closes_total")
+
+
+def weight(host: str, process: int, statuses: list[dict[str, Any]]) -> dict[str, float]:
+    """What a daemon's resident memory consists of now, in MiB. `files`: pages of libraries. `streams`: what is allocated for
+    what is remembered, used or not. `clients`: what is kept for them. `rest`: Python and its modules, the model, answers in
+    progress, what allocators hold.
+    """
+    parts = {
+        "files": mapped_mib(process),
+        "streams": sum(one["memory_bytes"] for one in statuses) / MIB,
+        "clients": number(page(host, "/metrics"), "ws_kept_bytes") / MIB,
+    }
+    whole = resident_mib(process)
+    return {"resident": whole, **parts, "rest": whole - sum(parts.values())}
 
 
 @dataclass(slots=True)
@@ -72,9 +92,10 @@ class Progress:
 
 @dataclass(slots=True)
 class Watch:
-    """All streams of a daemon. Streams that come later are not watched."""
+    """All streams of a daemon, and what it weighed when it weighed most. Streams that come later are not watched."""
 
     progress: dict[str, Progress] = field(default_factory=dict)
+    heaviest: dict[str, float] = field(default_factory=dict)
 
     def note(self, now_s: float, statuses: list[dict[str, Any]]) -> None:
         """What `streams` has given."""
@@ -86,6 +107,10 @@ class Watch:
         for status in statuses:
             if status["name"] in self.progress:
                 self.progress[status["name"]].note(now_s, status)
+
+    def weigh(self, found: dict[str, float]) -> None:
+        """What `weight` has given."""
+        self.heaviest = max(self.heaviest, found, key=lambda one: one.get("resident", 0.0))
 
     def rows(self, fps: float) -> list[dict[str, Any]]:
         """A row for each stream."""

@@ -15,9 +15,9 @@ def resident_mib(process: str | int = "self") -> float:
     return pages * os.sysconf("SC_PAGESIZE") / MIB
 
 
-def mapped_mib() -> float:
-    """Of this process's resident memory, what are pages of files, which the system takes back when it needs them; in MiB."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[2])
+def mapped_mib(process: str | int = "self") -> float:
+    """Of a process's resident memory, what are pages of files, which the system takes back when it needs them; in MiB."""
+    pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[2])
     return pages * os.sysconf("SC_PAGESIZE") / MIB
 
 

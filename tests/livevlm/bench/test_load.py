@@ -157,6 +157,14 @@ def test_the_metrics_are_read() -> None:
     assert (slow_closes(text), slow_closes("")) == (2, 0)
 
 
+def test_the_heaviest_moment_is_told() -> None:
+    """Its parts belong together: they are not the largest of each."""
+    watch = Watch()
+    for whole, clients in ((500.0, 9.0), (600.0, 3.0), (550.0, 4.0)):
+        watch.weigh({"resident": whole, "clients": clients})
+    assert watch.heaviest == {"resident": 600.0, "clients": 3.0}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -197,4 +205,9 @@ def test_a_small_load_is_carried(words: tuple[str, ...]) -> None:
     assert found["questions"] > 20
     assert found["lost"] == 0
     assert [row["stream"] for row in found["rows"]] == ["cam0", "cam1"]
+    for moment in ("before", "most"):
+        parts = dict(found[f"memory_{moment}_mib"])
+        assert parts.pop("resident") == pytest.approx(sum(parts.values()))
+        assert min(parts["files"], parts["streams"], parts["rest"]) > 0
+    assert found["memory_most_mib"]["clients"] > 0
     assert found["stopped_after_s"] > 0 if words else found["slow_closes"] == 1
