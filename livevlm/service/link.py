@@ -5,15 +5,42 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections import deque
+from collections.abc import Sequence
+from typing import Any
 
-from websockets.asyncio.server import ServerConnection
-from websockets.exceptions import ConnectionClosed
+from websockets.asyncio.server import Server, ServerConnection
+from websockets.exceptions import ConnectionClosed, NegotiationError
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
 
 from livevlm.service.connection import Connection
 from livevlm.service.outbox import Outbox
+from livevlm.service.wire import PROTOCOL
+
+SUBPROTOCOLS = (Subprotocol(PROTOCOL), Subprotocol("realtime"))
 
 # What a client that leaves in order says: done, a page that is left, and no reason given.
 FAREWELLS = (1000, 1001, 1005)
+
+
+def choose_subprotocol(offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    """The first of ours that is offered; none where none is. Raises NegotiationError where all are unknown."""
+    for known in SUBPROTOCOLS:
+        if known in offered:
+            return known
+    if offered:
+        raise NegotiationError(f"offer the subprotocol {PROTOCOL}, or none")
+    return None
+
+
+class Socket(ServerConnection):
+    """Knows our subprotocols. What `serve` takes to choose one holds the socket, and the socket it: each that was ever opened,
+    for a page too, would stay until the garbage collector looks for it.
+    """
+
+    def __init__(self, protocol: ServerProtocol, server: Server, **options: Any) -> None:
+        super().__init__(protocol, server, **options)
+        protocol.select_subprotocol = choose_subprotocol  # type: ignore[assignment, method-assign]
 
 
 class Link:

@@ -12,7 +12,6 @@ import functools
 import logging
 import ssl
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -21,9 +20,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import Server as WebsocketServer
 from websockets.asyncio.server import ServerConnection, serve
-from websockets.exceptions import ConnectionClosed, NegotiationError
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
-from websockets.typing import Subprotocol
 
 from livevlm.errors import ListenFailed
 from livevlm.metrics import Metrics
@@ -33,21 +31,19 @@ from livevlm.service.clients import Clients
 from livevlm.service.connection import Connection, Service
 from livevlm.service.frames import PREFIX, frame_page
 from livevlm.service.limits import Limits
-from livevlm.service.link import Link
+from livevlm.service.link import Link, Socket
 from livevlm.service.options import DEFAULTS, AskOptions
 from livevlm.service.outbox import Ending, Outbox
 from livevlm.service.pages import REALTIME, Page, Pages
 from livevlm.service.protocol import Session, SessionOptions
 from livevlm.service.responses import response_of
 from livevlm.service.resumption import Resumption
-from livevlm.service.wire import PROTOCOL
 from livevlm.watching.watch import WatchEvent
 
 __all__ = ["Server", "ServerOptions", "Service"]
 
 logger = logging.getLogger(__name__)
 
-SUBPROTOCOLS = (Subprotocol(PROTOCOL), Subprotocol("realtime"))
 INTERNAL_ERROR, TRY_AGAIN_LATER = 1011, 1013
 STOPPING = "the daemon is stopping"
 FULL = "as many clients as may be are connected; try again later"
@@ -133,7 +129,7 @@ class Server:
                 self._host,
                 self._asked_port,
                 process_request=self._answer_request,
-                select_subprotocol=choose_subprotocol,
+                create_connection=Socket,
                 compression=None,  # events are small, and there is no bomb to defuse
                 max_size=options.max_message_bytes,
                 open_timeout=options.handshake_s,
@@ -313,16 +309,6 @@ class Server:
 
     def _full(self) -> bool:
         return self._options.limits.full(len(self._clients.links))
-
-
-def choose_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """The first of ours that is offered; none where none is. Raises NegotiationError where all are unknown."""
-    for known in SUBPROTOCOLS:
-        if known in offered:
-            return known
-    if offered:
-        raise NegotiationError(f"offer the subprotocol {PROTOCOL}, or none")
-    return None
 
 
 def listen_failed(host: str, port: int, error: Exception) -> ListenFailed:
