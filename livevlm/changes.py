@@ -21,10 +21,13 @@ class AddStream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveStream:
-    """Watch a stream no longer. forget: erase what is remembered of it, on disk too."""
+    """Watch a stream no longer. forget: erase what is remembered of it, on disk too. for_now: it comes again at once with other
+    settings; if not, a recording that is added again is watched from its start.
+    """
 
     name: str
     forget: bool = False
+    for_now: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

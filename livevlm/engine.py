@@ -132,6 +132,7 @@ class Engine:
         begun = self._answers.begin()
         spoke = self._answers.speak()
         took = self._take_batch()
+        self._note_ends()
         looked = self._watches.step(self._roster.ingest, busy=self._answers.decoding)
         return called or ran or begun or spoke or took or looked or self._tidy()
 
@@ -144,8 +145,13 @@ class Engine:
         self._calls.close()
         self._errands.close()
         self._answers.close()
+        self._note_ends()
         for watched in self._roster:
             watched.ingest.close()
+
+    def _note_ends(self) -> None:
+        for watched in self._roster:
+            watched.note_end()
 
     def _dismiss(self, name: str) -> StreamIngest:
         gone = self._roster.remove(name)

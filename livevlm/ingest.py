@@ -13,13 +13,14 @@ from livevlm.backbone import Backbone
 from livevlm.decoder import ChunkPast, SideBySide
 from livevlm.keeper import Keeper
 from livevlm.messages import AsOf
+from livevlm.progress import Progress
 from livevlm.resuming import Resumption
 from livevlm.shown import Shown
 from livevlm.timestamps import Timestamps
 from livevlm.tokens import FrameTokens
 from livevlm.vision import FrameEncoder, jpeg, look
 from memory import KVBlock, StreamMemory, TimeSpan
-from streams import Frame
+from streams import Edition, Frame
 
 Stage = Callable[[str, float], None]
 
@@ -41,9 +42,12 @@ class StreamIngest:
         stage: Stage,
         timestamps: Timestamps | None = None,
         keeper: Keeper | None = None,
+        edition: Edition | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """timestamps: if given, the text of its time stands in front of each frame; the memory must have been built with
-        room for it. keeper: if given, has filled the memory with what was remembered in an earlier life.
+        room for it. keeper: if given, has filled the memory with what was remembered in an earlier life. edition: of a
+        recording, which one it is; progress: how far it was watched, if it is not begun with.
         """
         self.backbone, self.memory, self.encoder = backbone, memory, encoder
         self._score_queries, self.stage = score_queries, stage
@@ -51,7 +55,7 @@ class StreamIngest:
         self.timestamps = timestamps
         newest = memory.newest()
         self.as_of = None if newest is None else AsOf(stream_s=newest.stream_s, utc=newest.utc)
-        self._resumption = Resumption(self.as_of)
+        self._resumption = Resumption(self.as_of, edition, progress)
         self.frames_encoded = 0
         self._shown: Shown | None = None
         self.newest: FrameTokens | None = None  # what watches look at; its pixels are gone
@@ -80,7 +84,10 @@ class StreamIngest:
         if self._keeper is None:
             self.memory.append(block, pictures)
         else:
-            self._keeper.append(self.memory, block, pictures)
+            if not self.frames_encoded and self._resumption.progress is None:
+                self._keeper.begin(self.memory, self._resumption.beginning(frames[0]))
+            note = self._resumption.remembered(frames[-1])
+            self._keeper.append(self.memory, block, pictures, note)
         self.as_of = AsOf(stream_s=tokens[-1].pts_s, utc=tokens[-1].captured_utc)
         self.frames_encoded += len(frames)
         self.newest = tokens[-1]
@@ -106,6 +113,8 @@ class StreamIngest:
             self.memory.forget(span)
         else:
             self._keeper.forget(self.memory, span)
+        if self.memory.newest() is None:
+            self._resumption.forgotten()
 
     @torch.inference_mode()
     def tidy(self) -> bool:
@@ -119,10 +128,17 @@ class StreamIngest:
         """Why the memory is not written to disk now, where it should be; empty while all is well."""
         return self.memory.archive_error if self._keeper is None else self._keeper.error
 
-    def close(self) -> None:
-        """Nothing comes any more: what is kept on disk is completed."""
+    @torch.inference_mode()
+    def finish(self) -> None:
+        """The recording was read to its end, and all that it gave is remembered: it is not to be watched again."""
+        note = self._resumption.finished()
+        if self._keeper is not None and note is not None:
+            self._keeper.mark(self.memory, note)
+
+    def close(self, *, anew: bool = False) -> None:
+        """Nothing comes any more: what is kept on disk is completed. anew: a recording is begun with again the next time."""
         if self._keeper is not None:
-            self._keeper.close(self.memory)
+            self._keeper.close(self.memory, note=not anew)
 
     def leave(self) -> None:
         """Nothing comes any more, and what is on disk is let go of as it is: it is to be erased."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from livevlm.config import Config
 from livevlm.engine import EngineStream
 from livevlm.errors import ConfigError
+from livevlm.roster import Film
 from livevlm.watchconfig import StreamConfig
 from livevlm.whereabouts import address_of
 from streams import (
@@ -17,6 +18,7 @@ from streams import (
     SourceOptions,
     StreamError,
     StreamReader,
+    edition_of,
     is_live,
 )
 
@@ -62,8 +64,17 @@ def build_intake(
         take=mailbox.take,
         status=reader.status,
         pending=mailbox.__len__,
+        film=None if stream.loop else _film(url, reader),
     )
     return Intake(reader, mailbox, engine_stream)
+
+
+def _film(url: str, reader: StreamReader) -> Film:
+    return Film(
+        edition=lambda: edition_of(url),
+        go_on=reader.viewing.go_on,
+        finished=lambda: reader.viewing.finished,
+    )
 
 
 def policy(stream: StreamConfig, *, live: bool) -> Policy:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from livevlm.errors import ConfigError
 from memory import ArchiveError, KVBlock, StateFolder, StreamMemory, TimeSpan
@@ -22,9 +23,21 @@ class Keeper:
         self._repairs = 0
         self.error = ""
 
-    def append(self, memory: StreamMemory, block: KVBlock, pictures: Mapping[int, bytes]) -> None:
-        """Journal the block, append it, and take a snapshot if it is time."""
+    @property
+    def note(self) -> Mapping[str, Any] | None:
+        """What was noted with the newest block."""
+        return self._state.note
+
+    def append(
+        self,
+        memory: StreamMemory,
+        block: KVBlock,
+        pictures: Mapping[int, bytes],
+        note: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Journal the block and the note with it, append it, and take a snapshot if it is time."""
         error = ""
+        self._state.note = note
         try:
             self._state.journal(memory.appended, block)
         except OSError as failure:
@@ -42,6 +55,8 @@ class Keeper:
         Raises OSError or ArchiveError where that fails; then it may be tried again.
         """
         memory.forget(span)
+        if memory.newest() is None:
+            self._state.note = None
         self._state.snapshot(memory, alone=True)
 
     def tidy(self, memory: StreamMemory) -> bool:
@@ -59,8 +74,25 @@ class Keeper:
             logger.warning("stream %s: %s", self._stream, repair)
         self._repairs = len(repairs)
 
-    def close(self, memory: StreamMemory) -> None:
-        """A last snapshot, so that the next start replays nothing."""
+    def begin(self, memory: StreamMemory, note: Mapping[str, Any] | None) -> None:
+        """Something else is going to be shown than what was noted last: have that on disk before it."""
+        if note != self.note:
+            self.mark(memory, note)
+
+    def mark(self, memory: StreamMemory, note: Mapping[str, Any] | None) -> None:
+        """Note something else about the newest block, and take a snapshot."""
+        self._state.note = note
+        error = ""
+        try:
+            self._state.snapshot(memory)
+        except (OSError, ArchiveError) as failure:
+            error = str(failure)
+        self._say(error or memory.archive_error or self._state.gap)
+
+    def close(self, memory: StreamMemory, *, note: bool = True) -> None:
+        """A last snapshot, so that the next start replays nothing. note: whether what was noted is kept."""
+        if not note:
+            self._state.note = None
         try:
             self._state.close(memory)
         except (OSError, ArchiveError) as failure:

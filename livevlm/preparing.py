@@ -9,12 +9,14 @@ from pathlib import Path
 from livevlm.backbone import Backbone
 from livevlm.engineoptions import EngineOptions
 from livevlm.ingest import Stage, StreamIngest
-from livevlm.keeper import restored
+from livevlm.keeper import Keeper, restored
+from livevlm.progress import Progress, progress_in
 from livevlm.reducer import make_reducer
 from livevlm.roster import EngineStream, Watched
 from livevlm.timestamps import Timestamps
 from livevlm.vision import FrameEncoder
 from livevlm.whereabouts import stream_folder
+from streams import Edition
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Preparation:
         )
         keeper = None if folder is None else restored(name, folder / "memory", memory, self.clock)
         newest = memory.newest()
+        edition, progress = _film(stream, keeper, None if newest is None else newest.stream_s)
         stamped = options.memory.timestamps
         ingest = StreamIngest(
             backbone,
@@ -58,5 +61,20 @@ class Preparation:
             stage=self.stage,
             timestamps=Timestamps(backbone.codec, backbone.embed) if stamped else None,
             keeper=keeper,
+            edition=edition,
+            progress=progress,
         )
         return Watched(stream, ingest)
+
+
+def _film(
+    stream: EngineStream, keeper: Keeper | None, newest_s: float | None
+) -> tuple[Edition | None, Progress | None]:
+    """Which recording it is, if any, and how far it was watched; then it is told to go on there."""
+    if stream.film is None or keeper is None:
+        return None, None
+    edition = stream.film.edition()
+    progress = progress_in(stream.name, edition, keeper.note, newest_s)
+    if progress is not None:
+        stream.film.go_on(progress.place, progress.ended)
+    return edition, progress

@@ -108,7 +108,7 @@ class Reloader:
         """Go the way; the names of streams that were not added in the end."""
         for name in (*found.removed, *found.changed):
             try:
-                self._made(RemoveStream(name=name))
+                self._made(RemoveStream(name=name, for_now=name in found.changed))
             except StreamNotFound:
                 logger.info("stream %s: a client has removed it before", name)
             except LiveVLMError as error:

@@ -13,18 +13,33 @@ from livevlm.errors import StreamExists, StreamNotFound
 from livevlm.ingest import StreamIngest
 from livevlm.messages import AsOf, StreamStatus
 from memory import MemoryStats
-from streams import Frame, ReaderStatus
+from streams import Edition, Frame, Place, ReaderStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """What more a recording can do than a camera. edition: which one it is now, if there is one. go_on: begin behind a place,
+    and whether there is nothing behind it; before it is read. finished: whether all of it was read.
+    """
+
+    edition: Callable[[], Edition | None]
+    go_on: Callable[[Place, bool], None]
+    finished: Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class EngineStream:
-    """A stream as the engine sees it: where frames are taken from, at most so many at a time, and how its reader is doing."""
+    """A stream as the engine sees it: where frames are taken from, at most so many at a time, and how its reader is doing.
+
+    film: of a recording that is to be watched once.
+    """
 
     name: str
     source: str
     take: Callable[[int], list[Frame]]
     status: Callable[[], ReaderStatus]
     pending: Callable[[], int]
+    film: Film | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +56,21 @@ class Watched:
 
     def __init__(self, stream: EngineStream, ingest: StreamIngest) -> None:
         self.stream, self.ingest = stream, ingest
+        self._finished = False
         self.look()
 
     def look(self) -> None:
         """Note how the memory is now. On the thread that owns the memory."""
         ingest = self.ingest
         self._snapshot = Snapshot(ingest.as_of, ingest.memory.stats(), ingest.frames_encoded)
+
+    def note_end(self) -> None:
+        """Note that a recording was watched to its end, once that is so. On the thread that takes the frames."""
+        film = self.stream.film
+        if film is None or self._finished or not film.finished() or self.stream.pending():
+            return
+        self._finished = True
+        self.ingest.finish()
 
     def status(self) -> StreamStatus:
         """What is known of the stream now; from any thread."""

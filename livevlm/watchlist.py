@@ -179,7 +179,7 @@ class Watchlist:
             ingest.leave()
             self._erase(name)
         else:
-            ingest.close()
+            ingest.close(anew=not change.for_now)
         logger.info("stream %s: removed%s", name, ", and forgotten" if change.forget else "")
         return gone
 
@@ -207,7 +207,8 @@ class Watchlist:
 
 
 def _start(intake: Intake) -> None:
-    logger.info("stream %s: watching %s", intake.stream.name, intake.stream.source)
+    if not intake.reader.viewing.over:
+        logger.info("stream %s: watching %s", intake.stream.name, intake.stream.source)
     intake.reader.start()
 
 

@@ -11,9 +11,9 @@ Files of generation n: `n.snapshot` (not of generation 0, which begins empty) an
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from memory.kv import KVBlock
 from memory.record import Record, TornRecord, read_record, write_record
@@ -28,7 +28,8 @@ class StateFolder:
     """The files of one memory. Not thread-safe; nobody else may have the folder open.
 
     gap: why the journal is not written any more, until a snapshot has made it whole; empty while all is well. repairs: what was
-    not as it should be when the memory was restored.
+    not as it should be when the memory was restored. note: facts that belong to the newest block, for JSON: they are written
+    with the next block and into every snapshot, so that `restore` gives back those of the newest block that it gives back.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class StateFolder:
         self._synced = clock()
         self.gap = ""
         self.repairs: list[str] = []
+        self.note: Mapping[str, Any] | None = None
 
     def restore(self, memory: StreamMemory) -> int:
         """Fill an empty memory with what the files hold; how many blocks the journals gave. Raises OSError."""
@@ -55,6 +57,7 @@ class StateFolder:
             record = self._snapshot_of(generation)
             if record is not None:
                 memory.restore(record.facts, record.tensors)
+                self.note = record.facts.get("note")
                 begun = generation
                 break
         journals = sorted(int(path.stem) for path in self._folder.glob("*.journal"))
@@ -74,7 +77,7 @@ class StateFolder:
         assert self._journal is not None, "restore comes first"
         tensors = {name: getattr(block, name).cpu() for name in BLOCK}
         try:
-            write_record(self._journal, {"first": first_number}, tensors)
+            write_record(self._journal, {"first": first_number, "note": self.note}, tensors)
             self._journal.flush()
             if self._clock() - self._synced >= SYNC_S:
                 os.fsync(self._journal.fileno())
@@ -132,7 +135,7 @@ class StateFolder:
     def _write(self, path: Path, memory: StreamMemory) -> None:
         facts, tensors = memory.state()
         with path.open("wb") as file:
-            write_record(file, facts, tensors)
+            write_record(file, facts | {"note": self.note}, tensors)
             file.flush()
             os.fsync(file.fileno())
 
@@ -160,6 +163,7 @@ class StateFolder:
                 self.repairs.append(f"a gap before token {number}: what follows it is left out")
                 break
             memory.append(KVBlock(**record.tensors))
+            self.note = record.facts.get("note")
             count += 1
         return count
 

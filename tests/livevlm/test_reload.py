@@ -28,6 +28,7 @@ class Played:
         self.disk: Config | str = config
         self.streams = {name: one.url for name, one in config.streams.items()}
         self.done: list[str] = []
+        self.for_now: list[str] = []
         self.renew: Callable[[], None] = lambda: self.done.append("renew")
         hands = Hands(
             watched=lambda: self.streams, check=_check, change=self._change, renew=self._renew
@@ -50,7 +51,8 @@ class Played:
                 self.done.append(f"+{name}")
                 self.streams[name] = change.settings.url
                 told(Changed(what="added", name=name, status=None))
-            case RemoveStream(name=name, forget=False) if name in self.streams:
+            case RemoveStream(name=name, forget=False, for_now=for_now) if name in self.streams:
+                self.for_now += [name] * for_now
                 self.done.append(f"-{name}")
                 del self.streams[name]
                 told(Changed(what="removed", name=name, status=None))
@@ -78,6 +80,7 @@ def test_streams_come_go_and_change() -> None:
     assert played.streams == {"a": "1", "b": "22", "d": "4", "guest": "9"}
     assert played.reload(new) == ["renew"]
     assert played.reload(configuration(a="1")) == ["renew", "-b", "-d"]
+    assert played.for_now == ["b"], "one that changes is gone on with, one that goes is not"
 
 
 @pytest.mark.parametrize(

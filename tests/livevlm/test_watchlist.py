@@ -148,6 +148,22 @@ def test_a_removed_stream_s_memory_waits_for_its_return(tmp_path: Path) -> None:
         )
 
 
+def test_a_recording_that_comes_again_with_other_settings_goes_on(tmp_path: Path) -> None:
+    """As a reload has it: what was watched is not watched again. One that is removed and added is."""
+    url = video(tmp_path / "a.mp4")
+    base = (f"streams.hall.url={LIVE}", "ingest.fps=10", f"server.state_dir={tmp_path / 'state'}")
+    with running(configuration(*base)) as (daemon, _):
+        for for_now, received in ((True, 30), (False, 0), (True, 30)):
+            change(daemon, add("yard", url, speed="max"))
+            wait_for(
+                daemon,
+                lambda s, received=received: (  # type: ignore[misc]
+                    s["yard"].state == "ended" and s["yard"].frames_encoded == received
+                ),
+            )
+            change(daemon, RemoveStream(name="yard", for_now=for_now))
+
+
 def test_a_forgotten_stream_is_gone_from_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from memory import (
     KVBlock,
@@ -19,6 +20,7 @@ from memory import (
     StreamMemory,
     VisionSinkBucketing,
 )
+from memory.record import write_record
 from tests.memory.making import block, memory, question
 
 FRAMES = 4
@@ -104,6 +106,47 @@ def test_what_was_remembered_comes_back_and_goes_on(
     assert state.repairs == []
     show(state, again, count + 7, first=count)
     assert same(again, shown(count + 7))
+
+
+@given(count=st.integers(0, 14), cut=st.integers(0, 3000), every=st.integers(1, 6))
+@settings(max_examples=40, deadline=None)
+def test_what_is_noted_belongs_to_the_newest_block(
+    tmp_path_factory: pytest.TempPathFactory, count: int, cut: int, every: int
+) -> None:
+    """Torn at any byte, the note that comes back was written with the newest block that comes back, or there is neither."""
+    path = tmp_path_factory.mktemp("state")
+    store = empty()
+    state = opened(path, store, every)
+    for number, one in enumerate(blocks(count)):
+        state.note = {"block": number}
+        state.journal(store.appended, one)
+        store.append(one)
+        state.settle(store)
+    journal = max(path.glob("*.journal"))
+    with journal.open("r+b") as file:
+        file.truncate(max(0, journal.stat().st_size - cut))
+    again = empty()
+    state = opened(path, again, every)
+    newest = again.newest()
+    assert state.note == (None if newest is None else {"block": newest.frame // FRAMES})
+
+
+def test_a_folder_from_before_there_were_notes_is_read(tmp_path: Path) -> None:
+    """Snapshot and journal of an older version hold none: the memory is the same, and nothing is noted."""
+    store = empty()
+    state = opened(tmp_path, store, every=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("memory.state.write_record", without_notes)
+        show(state, store, 4)
+    again = empty()
+    state = opened(tmp_path, again)
+    assert same(again, store)
+    assert (state.note, state.repairs) == (None, [])
+
+
+def without_notes(file: IO[bytes], facts: dict[str, object], tensors: dict[str, Tensor]) -> None:
+    """As records were written once."""
+    write_record(file, {key: one for key, one in facts.items() if key != "note"}, tensors)  # type: ignore[arg-type]
 
 
 @given(count=st.integers(1, 14), cut=st.integers(0, 3000), every=st.integers(1, 6))

@@ -13,8 +13,8 @@ from tests.streams.pictures import numbered
 
 
 @contextmanager
-def web_server(clip: bytes) -> Iterator[str]:
-    """The server's address, as long as the context lasts."""
+def web_server(clip: bytes, *, parts: bool = True) -> Iterator[str]:
+    """The server's address, as long as the context lasts. parts: whether it gives parts of the recording."""
     over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -27,11 +27,11 @@ def web_server(clip: bytes) -> Iterator[str]:
                 self.send_error(401 if self.path.startswith("/locked") else 404)
 
         def _file(self) -> None:
-            asked = self.headers.get("Range", "")
+            asked = self.headers.get("Range", "") if parts else ""
             first = int(asked.removeprefix("bytes=").partition("-")[0] or 0)
             self.send_response(206 if asked else 200)
             self.send_header("Content-Type", "video/mp4")
-            self.send_header("Accept-Ranges", "bytes")
+            self.send_header("Accept-Ranges", "bytes" if parts else "none")
             self.send_header("Content-Length", str(len(clip) - first))
             if asked:
                 self.send_header("Content-Range", f"bytes {first}-{len(clip) - 1}/{len(clip)}")

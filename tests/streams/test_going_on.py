@@ -20,6 +20,7 @@ from streams.place import Place
 from streams.reader import StreamReader
 from streams.reading import ReaderOptions
 from streams.source import SourceOptions
+from tests.streams.http_server import web_server
 from tests.streams.pictures import FPS, SIZE, many, number_of, record, until
 from tests.streams.scripted import Make, Scripted, state
 
@@ -110,6 +111,19 @@ def test_what_cannot_be_sought_is_gone_through_again(
     rest = read(path, Place(whole[120].pts_s, whole[120].stamp_s))
     assert [number(frame) for frame in rest] == list(range(121, 200))
     assert sum(decoded) == 200
+
+
+@pytest.mark.parametrize("parts", [True, False])
+def test_a_recording_on_a_server_is_gone_on_with(
+    tmp_path: Path, decoded: list[int], parts: bool
+) -> None:
+    """Sought where the server gives parts of it; where it does not, nothing is left out or comes twice for that."""
+    path = tmp_path / "clip.mkv"
+    encode(path, COUNT, codec="libx264")
+    with web_server(path.read_bytes(), parts=parts) as server:
+        url = f"{server}/clip.mp4"
+        assert [number(frame) for frame in read(url, Place(48.0, 48.0))] == list(range(1201, COUNT))
+    assert not parts or sum(decoded) < COUNT - 1100
 
 
 def test_a_place_that_is_not_there_is_looked_for_from_the_start(tmp_path: Path) -> None:
