@@ -14,6 +14,7 @@ from livevlm.service.resumption import NotResumable
 from livevlm.service.wire import JsonObject, encode
 
 DELTA = "response.output_text.delta"
+HEAD = '{"type":"'  # how every event's text begins
 # A reader for whom more than this share of the limit waits is slow: pieces of text that come then are joined.
 SLOW_SHARE = 16
 # The client's system has taken what has arrived, the client itself may be a little behind: so much of the limit stays kept.
@@ -22,11 +23,20 @@ ARRIVED_SHARE = 16
 
 @dataclass(slots=True)
 class _Entry:
-    """One event that waits, and its size in bytes. text: what was written, where it waits once more; then `event` is empty."""
+    """One event that waits, as text, which is a fraction of what it takes as objects. event: of the newest alone, where text
+    may be joined to it; `text` is empty then where some was. numbered: it was written before, and waits once more.
+    """
 
-    event: JsonObject
+    text: str
     size: int
-    text: str = ""
+    event: JsonObject | None = None
+    numbered: bool = False
+
+    def settle(self) -> str:
+        """Nothing is joined to it any more: its text."""
+        if self.event is not None:
+            self.text, self.event = self.text or encode(self.event), None
+        return self.text
 
 
 class Backlog:
@@ -38,7 +48,7 @@ class Backlog:
         self.away = False
         self._limit = limit_bytes
         self._keep = keep
-        # Text alone, its numbers going on from `_lost`: as objects it would take several times as much.
+        # Text alone, its numbers going on from `_lost`.
         self._written: deque[str] = deque()
         self._waiting: deque[_Entry] = deque()
         self._written_bytes = 0
@@ -65,9 +75,11 @@ class Backlog:
     def put(self, event: JsonObject) -> bool:
         """Have an event wait. False when more waits than may; one event may always."""
         if not (self._waiting and self._join(self._waiting[-1], event)):
-            entry = _Entry(event, len(encode(event)))
-            self._waiting.append(entry)
-            self._waiting_bytes += entry.size
+            if self._waiting:
+                self._waiting[-1].settle()
+            text = encode({"type": event["type"], **event})
+            self._waiting.append(_Entry(text, len(text), event if event["type"] == DELTA else None))
+            self._waiting_bytes += len(text)
         self._trim()
         return len(self._waiting) == 1 or self._waiting_bytes <= self._allowed()
 
@@ -78,10 +90,10 @@ class Backlog:
         entry = self._waiting.popleft()
         self._waiting_bytes -= entry.size
         self._again_bytes = max(0, self._again_bytes - entry.size)
-        text = entry.text
-        if not text:
+        text = entry.settle()
+        if not entry.numbered:
             self._seq += 1
-            text = encode({"type": entry.event["type"], "seq": self._seq, **entry.event})
+            text = _with_seq(text, self._seq)
         if self._keep:
             self._written.append(text)
             self._written_bytes += len(text)
@@ -115,7 +127,7 @@ class Backlog:
         ahead = self.newest - last_seq
         for _ in range(ahead):
             text = self._written.pop()
-            self._waiting.appendleft(_Entry({}, len(text), text))
+            self._waiting.appendleft(_Entry(text, len(text), numbered=True))
             self._waiting_bytes += len(text)
         for _ in range(-ahead):  # seen after all, over the socket before
             self._waiting_bytes -= self._waiting.popleft().size
@@ -142,14 +154,19 @@ class Backlog:
     def _join(self, last: _Entry, event: JsonObject) -> bool:
         """Add to the newest event that waits, where both are text of one answer and the client is slow; whether it was so."""
         before = last.event
-        if last.text or self._waiting_bytes <= self._limit // SLOW_SHARE:
+        if before is None or self._waiting_bytes <= self._limit // SLOW_SHARE:
             return False
-        if before["type"] != DELTA or event["type"] != DELTA:
-            return False
-        if before["item_id"] != event["item_id"]:
+        if event["type"] != DELTA or before["item_id"] != event["item_id"]:
             return False
         last.event = {**before, "delta": f"{before['delta']}{event['delta']}"}
+        last.text = ""
         grown = len(encode({"": event["delta"]})) - len(encode({"": ""}))
         last.size += grown
         self._waiting_bytes += grown
         return True
+
+
+def _with_seq(text: str, seq: int) -> str:
+    """An event's text, its number put in behind its type, which stands first."""
+    end = text.index('"', len(HEAD)) + 1
+    return f'{text[:end]},"seq":{seq}{text[end:]}'

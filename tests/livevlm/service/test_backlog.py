@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import tracemalloc
 from collections import deque
 from typing import Any
 
@@ -60,6 +61,22 @@ def test_more_than_the_limit_is_told_and_one_event_always_fits() -> None:
     assert not backlog.put(event(2))
     assert len(taken(backlog)) == 2
     assert [backlog.put(event(n)) for n in range(3)] == [True, True, False]
+
+
+def test_what_waits_takes_little_more_than_its_text() -> None:
+    """The limit is one of memory: events as objects would take three times what is counted of them."""
+    tracemalloc.start()
+    try:
+        backlog = Backlog(1 << 20)
+        for number in range(1000):
+            told = delta("word ", item=f"item_{number}")
+            extras = {f"field_{place}": f"value {number} {place}" for place in range(8)}
+            backlog.put({**told, **extras})
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert backlog.kept_bytes > 200_000
+    assert taken < 1.7 * backlog.kept_bytes
 
 
 def test_what_was_written_can_be_had_again() -> None:
