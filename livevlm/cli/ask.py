@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from livevlm.cli.output import event_json, evidence_line, print_json
 from livevlm.cli.parsing import (
+    QUOTES,
     add_json,
     add_server,
     add_time,
@@ -36,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = parser_for("ask", __doc__ or "")
+    parser = parser_for("ask", __doc__ or "", stray=QUOTES)
     parser.add_argument("question")
     parser.add_argument("-s", "--stream", metavar="NAME", help="default: the daemon's only stream")
     add_time(parser)

@@ -40,7 +40,10 @@ def main(argv: Sequence[str]) -> int:
 def usage() -> str:
     """The help of the verb."""
     names = "\n".join(f"  {name:<10}{text}" for name, text in BENCHMARKS.items())
-    return f"usage: livevlm bench NAME ...\n\n{__doc__}\n\n{names}\n  all       each of them"
+    return (
+        f"usage: livevlm bench NAME ...\n\n{__doc__}\n\n{names}\n  all       each of them\n\n"
+        "`livevlm bench NAME --help` tells more of each."
+    )
 
 
 def _run(name: str, argv: Sequence[str]) -> int:

@@ -45,9 +45,15 @@ def _parser() -> argparse.ArgumentParser:
     add_config(parser)
     parser.add_argument("--model", metavar="M", help="bundled, a folder, or a Hugging Face name")
     parser.add_argument(
-        "--frames", type=_numbers, default=(1, 4, 16, 32, 64), metavar="N,N", help="lengths"
+        "--frames",
+        type=_numbers,
+        default=(1, 4, 16, 32, 64),
+        metavar="N,N",
+        help="lengths (1,4,16,32,64)",
     )
-    parser.add_argument("--recordings", type=_count, default=40, metavar="N", help="of each length")
+    parser.add_argument(
+        "--recordings", type=_count, default=40, metavar="N", help="of each length (40)"
+    )
     parser.add_argument("--types", metavar="TYPE,TYPE", help="of questions; all, if not given")
     parser.add_argument("--retention", metavar="NAME", help="what stays when the budget is full")
     parser.add_argument("--reader", metavar="NAME", help="what a question reads")
@@ -55,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--timestamps", action="store_const", const="true", help="times before frames"
     )
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of what is filmed (1)")
     add_json(parser)
     return parser
 

@@ -44,4 +44,5 @@ def _examine(
         for number in range(args.recordings):
             marked += sit(backbone, config, scenes, rng, frames=frames, types=types)
             print(f"{frames} frames: {number + 1}/{args.recordings}", end="\r", file=sys.stderr)
+    print(file=sys.stderr)  # What comes next has a line of its own.
     return marked

@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 from livevlm.cli import load_module
 from livevlm.cli.output import clock, evidence_line, print_json, print_table, size
 from livevlm.cli.parsing import (
+    QUOTES,
     add_json,
     add_server,
     add_time,
@@ -39,13 +40,13 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = parser_for("memory", __doc__ or "")
+    parser = parser_for("memory", __doc__ or "", stray=QUOTES)
     verbs = parser.add_subparsers(metavar="{stats,search,forget,export,restore}", required=True)
 
     def verb(
         name: str, run: Callable[[argparse.Namespace], int], text: str
     ) -> argparse.ArgumentParser:
-        made = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
+        made = verbs.add_parser(name, help=text, description=text)
         made.set_defaults(run=run)
         add_json(made)
         return made

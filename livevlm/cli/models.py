@@ -40,8 +40,8 @@ def main(argv: Sequence[str]) -> int:
     synth = verbs.add_parser("synth", help="write a checkpoint with random weights: for measuring")
     synth.add_argument("shape", choices=SHAPES, metavar="SHAPE", help=", ".join(SHAPES))
     synth.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
-    synth.add_argument("--dtype", choices=DTYPES, default="bfloat16")
-    synth.add_argument("--seed", type=int, default=0)
+    synth.add_argument("--dtype", choices=DTYPES, default="bfloat16", help="(bfloat16)")
+    synth.add_argument("--seed", type=int, default=0, metavar="N", help="of the weights (0)")
     synth.set_defaults(run=_synth)
     args = parser.parse_args(argv)
     run = args.run

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from livevlm.configfile import Loaded, load_config
@@ -22,6 +22,8 @@ from livevlm.service.timespan import duration_s
 DEFAULT_SERVER = "127.0.0.1:8765"
 # Asks a verb for its parser; no user needs it.
 DESCRIBE = "--describe-parser"
+# The way out for verbs that take a sentence.
+QUOTES = 'words that belong together want quotes, as in "is it open?"'
 _STREAM = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
 
 
@@ -41,7 +43,13 @@ class _Describe(argparse.Action):
 
 
 class _Parser(argparse.ArgumentParser):
-    """One that knows a way out for words it cannot use."""
+    """One that knows a way out for words it cannot use. stray: what to do with a word too many that is no flag."""
+
+    stray = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Flags are never abbreviated, those of verbs of a verb neither: a new one must not break a script."""
+        super().__init__(*args, **({"allow_abbrev": False} | kwargs))
 
     def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
@@ -50,7 +58,7 @@ class _Parser(argparse.ArgumentParser):
         known, extra = self.parse_known_args(args, namespace)
         if extra:
             self.error(
-                f"unrecognized arguments: {' '.join(extra)}{_advice(extra[0], _flags(self))}"
+                f"unrecognized arguments: {' '.join(extra)}{_advice(extra[0], _flags(self), self.stray)}"
             )
         return known
 
@@ -66,21 +74,21 @@ def _flags(parser: argparse.ArgumentParser) -> Iterator[str]:
                 yield from _flags(below)
 
 
-def _advice(word: str, flags: Iterable[str]) -> str:
+def _advice(word: str, flags: Iterable[str], stray: str) -> str:
     """What may have been meant by a word that is too many."""
     close = difflib.get_close_matches(word.partition("=")[0], list(flags), n=1)
     if close:
         return f"; did you mean {close[0]}?"
-    return (
-        ""
-        if word.startswith("-")
-        else '; words that belong together want quotes, as in "is it open?"'
-    )
+    return f"; {stray}" if stray and not word.startswith("-") else ""
 
 
-def parser_for(verb: str, description: str) -> argparse.ArgumentParser:
-    """The parser of a verb; flags are never abbreviated, so that a new one cannot break a script."""
-    parser = _Parser(prog=f"livevlm {verb}", description=description, allow_abbrev=False)
+def parser_for(verb: str, description: str, *, stray: str = "") -> argparse.ArgumentParser:
+    """The parser of a verb.
+
+    stray: the way out for a word too many, where what was meant is likely.
+    """
+    parser = _Parser(prog=f"livevlm {verb}", description=description)
+    parser.stray = stray
     parser.add_argument(DESCRIBE, action=_Describe, nargs=0, help=argparse.SUPPRESS)
     return parser
 

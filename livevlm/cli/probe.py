@@ -22,10 +22,27 @@ USAGE, UNREACHABLE, PARTIAL = 2, 3, 6
 def main(argv: Sequence[str]) -> int:
     """Probe and print; exit code 3 where nothing can be seen, 6 where the source is not well."""
     parser = parser_for("probe", __doc__ or "")
-    parser.add_argument("url", metavar="URL")
-    parser.add_argument("--for", dest="seconds", type=duration, default=5.0, metavar="TIME")
-    parser.add_argument("--rtsp-transport", choices=("tcp", "udp"), default="tcp")
-    parser.add_argument("--open-timeout", type=duration, default=5.0, metavar="TIME")
+    parser.add_argument(
+        "url",
+        metavar="URL",
+        help="a file, dir:FOLDER, rtsp://, http(s)://, webcam:0, screen:, test:",
+    )
+    parser.add_argument(
+        "--for",
+        dest="seconds",
+        type=duration,
+        default=5.0,
+        metavar="TIME",
+        help="look so long (5s)",
+    )
+    parser.add_argument("--rtsp-transport", choices=("tcp", "udp"), default="tcp", help="(tcp)")
+    parser.add_argument(
+        "--open-timeout",
+        type=duration,
+        default=5.0,
+        metavar="TIME",
+        help="give up opening after (5s)",
+    )
     add_json(parser)
     args = parser.parse_args(argv)
     # Only now the decoder: a mistake on the command line is told at once.

@@ -57,7 +57,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = parser_for("replay", __doc__ or "")
+    parser = parser_for(
+        "replay", __doc__ or "", stray='questions are asked with --ask "what is red?"'
+    )
     parser.add_argument(
         "video",
         metavar="VIDEO",

@@ -60,7 +60,11 @@ def _load(args: argparse.Namespace) -> Config:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = parser_for("serve", __doc__ or "")
+    parser = parser_for(
+        "serve",
+        __doc__ or "",
+        stray="name what is to be watched: --stream NAME=URL, as --stream hall=video.mp4",
+    )
     add_config(parser)
     parser.add_argument(
         "--stream",

@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     def verb(
         name: str, run: Callable[[argparse.Namespace], int], text: str
     ) -> argparse.ArgumentParser:
-        made = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
+        made = verbs.add_parser(name, help=text, description=text)
         made.set_defaults(run=run)
         return made
 

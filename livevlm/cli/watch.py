@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 
 from livevlm.cli.output import clock, print_json, print_table, time_of_day
-from livevlm.cli.parsing import add_json, add_server, duration, parser_for, usual_server
+from livevlm.cli.parsing import QUOTES, add_json, add_server, duration, parser_for, usual_server
 from livevlm.cli.session import session
 from livevlm.client import Watching
 from livevlm.errors import ConfigError
@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = parser_for("watch", __doc__ or "")
+    parser = parser_for("watch", __doc__ or "", stray=QUOTES)
     parser.usage = "\n       ".join(f"livevlm watch {way}" for way in WAYS)
     parser.add_argument(
         "condition", help='a question, as "is the door open?", a thing, or a sentence'

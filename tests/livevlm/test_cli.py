@@ -17,7 +17,7 @@ import pytest
 from livevlm import __version__
 from livevlm.cli import VERBS, main, models, synth
 from livevlm.cli.output import clock, size
-from livevlm.cli.parsing import parser_for, stream_flag
+from livevlm.cli.parsing import stream_flag
 from livevlm.metrics import Metrics
 from livevlm.models import checkpoint, load_backbone
 from livevlm.service.server import Server, ServerOptions
@@ -137,6 +137,11 @@ def test_bad_usage_is_exit_code_2(run: Run, words: tuple[str, ...]) -> None:
     [
         (("serve", "--stram", "a=test:"), "did you mean --stream?"),
         (("ask", "is", "it", "open?"), "want quotes"),
+        (("watch", "a", "red", "car"), "want quotes"),
+        (("memory", "search", "a", "red", "car"), "want quotes"),
+        (("serve", "clip.mp4"), "--stream NAME=URL"),
+        (("replay", "clip.mp4", "what is red?"), "asked with --ask"),
+        (("doctor", "extra"), "unrecognized arguments: extra\n"),
         (("memory", "forget", "all"), "did you mean --all?"),
         (
             ("serve", "--stream", "a=test:", "--set", "budget_tokens=3"),
@@ -457,9 +462,12 @@ def test_a_stream_flag_may_hold_equals_signs() -> None:
     assert (setting.path, setting.value) == (("streams", "front", "url"), "rtsp://h/x?a=b")
 
 
-def test_flags_are_not_abbreviated() -> None:
-    """A flag added later cannot change what a script means."""
-    assert parser_for("ask", "").allow_abbrev is False
+@pytest.mark.parametrize("words", [("status", "--jso"), ("config", "show", "--jso")])
+def test_flags_are_not_abbreviated(run: Run, words: tuple[str, ...]) -> None:
+    """A flag added later cannot change what a script means, nor one of a verb's verb."""
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert "did you mean --json?" in err
 
 
 def test_spans_and_sizes_read_well() -> None:
