@@ -113,8 +113,6 @@ class StreamIngest:
             self.memory.forget(span)
         else:
             self._keeper.forget(self.memory, span)
-        if self.memory.newest() is None:
-            self._resumption.forgotten()
 
     @torch.inference_mode()
     def tidy(self) -> bool:

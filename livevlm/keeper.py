@@ -55,8 +55,6 @@ class Keeper:
         Raises OSError or ArchiveError where that fails; then it may be tried again.
         """
         memory.forget(span)
-        if memory.newest() is None:
-            self._state.note = None
         self._state.snapshot(memory, alone=True)
 
     def tidy(self, memory: StreamMemory) -> bool:

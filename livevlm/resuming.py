@@ -62,10 +62,6 @@ class Resumption:
         self.progress = replace(self.progress, ended=True)
         return self.progress.note()
 
-    def forgotten(self) -> None:
-        """Nothing is remembered any more."""
-        self.progress = None
-
     def _begun(self, first: Frame) -> float:
         if self.after is None:
             return 0.0

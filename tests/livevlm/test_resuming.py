@@ -57,7 +57,5 @@ def test_what_is_noted_is_the_frame_s_own_place() -> None:
     assert resumption.finished() is None
     assert resumption.remembered(shown) == Progress(FILM, Place(0.5, 3.5), 101.0).note()
     assert resumption.finished() == Progress(FILM, Place(0.5, 3.5), 101.0, ended=True).note()
-    resumption.forgotten()
-    assert resumption.finished() is None
     camera = Resumption(AsOf(stream_s=100.0, utc=5000.0))
     assert camera.remembered(camera.shifted([frame(0.5, 5001.0)])[0]) is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from livevlm.config import Config, ServerConfig
@@ -143,6 +143,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     kind=st.integers(0, 1),
     archive=st.booleans(),
 )
+@example(lives=[(1, "torn", 1)], kind=0, archive=True)  # nothing was noted, and the archive has it
 @settings(max_examples=12, deadline=None)
 def test_however_often_it_is_broken_off_each_frame_is_remembered_once(
     tmp_path_factory: pytest.TempPathFactory,
