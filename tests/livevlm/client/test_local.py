@@ -46,7 +46,7 @@ async def test_a_recording_is_asked_about_without_a_port(tmp_path: Path) -> None
 def test_also_without_asyncio_and_from_a_file(tmp_path: Path) -> None:
     """Streams beside those of a file; what cannot be answered is the error that it is."""
     file = tmp_path / "livevlm.toml"
-    file.write_text('version = 1\n[streams.none]\nurl = "/not/there.mp4"\n')
+    file.write_text('version = 1\n[streams.none]\nurl = "rtsp://127.0.0.1:1/x"\n')
     with local_sync(file, streams={"live": "test:?live=1"}, environ=TOY) as client:
         assert sorted(client.streams) == ["live", "none"]
         with pytest.raises(NoFramesYet):
@@ -55,7 +55,11 @@ def test_also_without_asyncio_and_from_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "error"),
-    [(("streams.a.url=gopher://x",), ConfigError), (("model.name=/nowhere",), ModelNotFound)],
+    [
+        (("streams.a.url=gopher://x",), ConfigError),
+        (("streams.a.url=/not/there.mp4",), ConfigError),
+        (("model.name=/nowhere",), ModelNotFound),
+    ],
 )
 @on_loop
 async def test_what_cannot_be_started_is_told(
