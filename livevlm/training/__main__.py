@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -22,10 +24,12 @@ from livevlm.models.tokenizer import build_tokenizer
 from livevlm.training.attention import use_plain_attention
 from livevlm.training.corpus import CLOCK, corpus
 from livevlm.training.evaluate import as_json, examine, table
-from livevlm.training.language import LENGTHS, train_language
+from livevlm.training.language import LAST, train_language
 from livevlm.training.pairing import SEEN, UNSEEN
+from livevlm.training.places import train_places
 from livevlm.training.recall import RecallLoss
 from livevlm.training.run import Run
+from livevlm.training.standing import StandingLoss, asked_layer
 from livevlm.training.vision import Probe, train_vision
 
 
@@ -39,10 +43,22 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="folder for the checkpoint, the snapshots and the log",
     )
     parser.add_argument(
-        "--start", type=Path, help="go on from this checkpoint: the stages `fresh` and `last` alone"
+        "--start",
+        type=Path,
+        help="go on from this checkpoint: the stages `fresh`, `places` and `last` alone",
     )
     parser.add_argument("--vision-steps", type=int, default=5000)
     parser.add_argument("--fresh-steps", type=int, default=2600, help="of vision, on new pictures")
+    parser.add_argument(
+        "--places-steps", type=int, default=1200, help="of lower layers, on frames alone"
+    )
+    parser.add_argument(
+        "--new-layers",
+        type=int,
+        nargs="*",
+        default=[],
+        help="layers of --start that learn in the stage `places` (livevlm.training.widen adds them); none: without that stage",
+    )
     parser.add_argument("--language-steps", type=int, default=4500)
     parser.add_argument("--last-steps", type=int, default=4200, help="with more wordings")
     parser.add_argument(
@@ -59,28 +75,59 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def begun(
-    options: argparse.Namespace, run: Run
-) -> tuple[LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerFast, RecallLoss | None]:
-    """What the last stage begins with: the outcome of the stages before it, or the checkpoint that was named."""
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What the last stage begins with."""
+
+    model: LlavaOnevisionForConditionalGeneration
+    tokenizer: PreTrainedTokenizerFast
+    standing: StandingLoss | None = None
+    recall: RecallLoss | None = None
+
+
+def begun(options: argparse.Namespace, run: Run) -> Begun:
+    """The outcome of the stages before the last one, or of the checkpoint that was named."""
+    seed = options.seed
     if options.start is not None:
         model = LlavaOnevisionForConditionalGeneration.from_pretrained(
             options.start, dtype=torch.float32
         )
         use_plain_attention(model)
+        tokenizer = AutoTokenizer.from_pretrained(options.start)
         _see_afresh(options, run, model.train(), None)
-        return model, AutoTokenizer.from_pretrained(options.start), None
-    shape, seed = SHAPES["glance"], options.seed
+        return Begun(model, tokenizer, _placed(options, run, model, tokenizer, options.new_layers))
+    shape = SHAPES["glance"]
     tokenizer = build_tokenizer(corpus(), shape.vocab, CLOCK)
     model = build_model(shape, tokenizer, torch.float32).train()
     use_plain_attention(model)
     probe = train_vision(model, run, steps=options.vision_steps, seed=seed, pairs=SEEN)
     _see_afresh(options, run, model, probe)
-    steps, horizon = options.language_steps, max(options.horizon, options.language_steps)
+    lower = range(asked_layer(shape.layers) + 1)
+    standing = _placed(options, run, model, tokenizer, lower)
     recall = train_language(
-        model, tokenizer, run, steps=steps, horizon=horizon, seed=seed + 1, pairs=SEEN
+        model,
+        tokenizer,
+        run,
+        steps=options.language_steps,
+        horizon=max(options.horizon, options.language_steps),
+        seed=seed + 1,
+        pairs=SEEN,
+        standing=standing,
     )
-    return model, tokenizer, recall
+    return Begun(model, tokenizer, standing, recall)
+
+
+def _placed(
+    options: argparse.Namespace,
+    run: Run,
+    model: LlavaOnevisionForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    layers: Sequence[int],
+) -> StandingLoss | None:
+    if not layers:
+        return None
+    steps, seed = options.places_steps, options.seed + 10
+    return train_places(model, tokenizer, run, steps=steps, seed=seed, pairs=SEEN, layers=layers)
 
 
 def _see_afresh(
@@ -104,17 +151,11 @@ def _see_afresh(
     )
 
 
-def ended(
-    options: argparse.Namespace,
-    run: Run,
-    model: LlavaOnevisionForConditionalGeneration,
-    tokenizer: PreTrainedTokenizerFast,
-    recall: RecallLoss | None,
-) -> None:
+def ended(options: argparse.Namespace, run: Run, begun: Begun) -> None:
     """The last stage: streams of all lengths, and all wordings but those that are held out."""
     train_language(
-        model,
-        tokenizer,
+        begun.model,
+        begun.tokenizer,
         run,
         steps=options.last_steps,
         horizon=options.last_steps,
@@ -122,10 +163,10 @@ def ended(
         pairs=SEEN,
         blocks=30,
         peak=1.5e-3,
-        curriculum=((0.0, LENGTHS),),
+        curriculum=LAST,
         name="last",
-        recall=recall,
-        last=True,
+        recall=begun.recall,
+        standing=begun.standing,
     )
 
 
@@ -140,10 +181,9 @@ def main(argv: list[str]) -> int:
         precision=options.precision,
         save_every=options.save_every,
     )
-    model, tokenizer, recall = begun(options, run)
-    ended(options, run, model, tokenizer, recall)
-    seed = options.seed
-    model.eval()
+    start = begun(options, run)
+    ended(options, run, start)
+    seed, model, tokenizer = options.seed, start.model.eval(), start.tokenizer
     seen = examine(model, tokenizer, run, seed=seed + 2, pairs=SEEN)
     unseen = examine(model, tokenizer, run, seed=seed + 3, pairs=UNSEEN, lengths=(4, 16))
     run.log(table(seen, unseen))

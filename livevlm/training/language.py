@@ -6,8 +6,8 @@ inference, with many questions each; the loss is asked of the answers' tokens al
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from torch import Tensor, nn
@@ -28,30 +28,46 @@ from livevlm.training.questions import Rng
 from livevlm.training.recall import Lookups, RecallLoss, draw_lookups, listening
 from livevlm.training.reels import WEIGHTS, Reels, draw_reels
 from livevlm.training.run import Run
-from livevlm.training.standing import StandingLoss, standings
+from livevlm.training.standing import StandingLoss, asked_layer, standings
 from streams.staging import Pair
 
-# Streams by the share of the run that is behind: (from, lengths in frames). What a frame shows is learnt first.
-CURRICULUM: tuple[tuple[float, tuple[int, ...]], ...] = (
-    (0.0, (1, 2, 3, 4)),
-    (0.15, (1, 3, 4, 6, 8, 12)),
-    (0.35, (1, 3, 4, 6, 8, 12, 16, 24)),
-    (0.55, (1, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)),
-)
-# The last stage: all lengths, all wordings, and more of what only few streams allow to be asked.
-LENGTHS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
+# More of what only few streams allow to be asked; and, of that, what is looked up in two steps.
 RARE = {
-    **WEIGHTS, "now_sign": 2.0, "now_where": 9.0, "now_count": 5.0, "now_at": 3.0, "now_relation": 5.0,
+    **WEIGHTS, "now_sign": 2.0, "now_where": 9.0, "now_count": 6.0, "now_at": 3.0, "now_relation": 5.0,
     "now_beside": 7.0, "now_moving": 7.0,
-    "past_colour": 3.0, "past_sign": 2.5, "past_did": 3.0, "past_first": 9.0, "past_next": 9.0, "past_when": 5.0,
+    "past_colour": 3.0, "past_sign": 2.5, "past_did": 3.0, "past_first": 9.0, "past_next": 24.0, "past_when": 5.0,
 }  # fmt: skip
-TOKENS = 6144  # of a batch, about
+LOOKUPS = {**RARE, "past_next": 70.0, "past_first": 20.0, "past_when": 15.0}
+TOKENS = 4608  # of a batch, about
 EXCHANGE_TOKENS = 24  # of a question with its answer, about
 RECALL_WEIGHT = 0.1
 STANDING_WEIGHT = 0.1
 LOOKING_WEIGHT = 0.3
-STANDING_LAYER = "layers.1"  # of whose states it is asked
 REFRESH = 25  # steps after which a block of the bank is replaced
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """From what share of the run on; the lengths in frames, how often each type is asked, and whether in all wordings."""
+
+    begins: float
+    lengths: tuple[int, ...]
+    types: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)
+    more: bool = False
+
+
+# What a frame shows is learnt first.
+CURRICULUM = (
+    Course(0.0, (1, 2, 3, 4)),
+    Course(0.15, (1, 3, 4, 6, 8, 12)),
+    Course(0.35, (1, 3, 4, 6, 8, 12, 16, 24)),
+    Course(0.55, (1, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)),
+)
+# The last stage: first what is looked up in two steps, in streams that are short; then everything.
+LAST = (
+    Course(0.0, (2, 4, 6, 8, 12, 16, 24), LOOKUPS, more=True),
+    Course(0.5, (1, 2, 4, 8, 12, 16, 24, 32, 48, 64), RARE, more=True),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +80,13 @@ class Lesson:
 
 
 def draw_lesson(
-    rng: Rng,
-    bank: Bank,
-    collator: Collator,
-    frames: int,
-    *,
-    pairs: Collection[Pair],
-    last: bool = False,
+    rng: Rng, bank: Bank, collator: Collator, course: Course, *, pairs: Collection[Pair]
 ) -> Lesson:
-    """As many streams of that length as make a batch; every third of them has times before its frames. last: of the last
-    stage's questions.
-    """
+    """As many streams of one of the course's lengths as make a batch; every third of them has times before its frames."""
+    frames, types = int(rng.choice(course.lengths)), course.types
     stamped = bool(rng.random() < 0.35)
     tokens = bank.shots.tokens.shape[2] + (3 if stamped else 0)
-    questions = 8 if frames <= 4 else 14 if frames <= 16 else 22
+    questions = 8 if frames <= 4 else 14 if frames <= 16 and types is not LOOKUPS else 22
     row = frames * tokens + len(collator.prompt) + questions * EXCHANGE_TOKENS
     reels = draw_reels(
         rng,
@@ -86,9 +95,9 @@ def draw_lesson(
         frames=frames,
         questions=questions,
         stamped=stamped,
-        types=RARE if last else WEIGHTS,
+        types=types,
         pairs=pairs,
-        more=last,
+        more=course.more,
     )
     tokens = bank.shots.tokens.shape[2] + collator.stamp_tokens(reels)
     shown = draw_shown(rng, reels, tokens)
@@ -141,7 +150,7 @@ def _lesson_loss(
     with (
         listening(text, "q_proj") as asking,
         listening(text, "k_proj") as keys,
-        listening(text, STANDING_LAYER) as states,
+        listening(text, f"layers.{asked_layer(len(text.layers))}") as states,
     ):
         logits, labels = answer_logits(model, bank.shots.tokens, lesson.reels, batch)
     loss = nn.functional.cross_entropy(logits.float(), labels)
@@ -176,15 +185,15 @@ def train_language(
     blocks: int = 60,
     scenes: int = 100,
     peak: float = 2e-3,
-    curriculum: Sequence[tuple[float, Sequence[int]]] = CURRICULUM,
+    curriculum: Sequence[Course] = CURRICULUM,
     name: str = "language",
     recall: RecallLoss | None = None,
-    last: bool = False,
+    standing: StandingLoss | None = None,
 ) -> RecallLoss:
     """Train the text model for so many steps; the tower and the projector stay as they are.
 
     horizon: the steps over which the learning rate falls and the streams grow longer, at least as many. recall: of an
-    earlier stage. last: whether this is the last stage, which asks in more wordings. Returns the recall loss, with its
+    earlier stage; standing: of the stage `places`. Returns the recall loss, with its
     scales.
     """
     assert horizon >= steps, (horizon, steps)
@@ -193,7 +202,7 @@ def train_language(
     bank = Bank(model, run, seed, pairs, blocks=blocks, scenes=scenes)
     head_dim = text.hidden_size // text.num_attention_heads
     recall = recall or RecallLoss(text.num_hidden_layers, text.num_key_value_heads, head_dim)
-    standing = StandingLoss(text.hidden_size, text.vocab_size)
+    standing = standing or StandingLoss(text.hidden_size, text.vocab_size)
     heads = nn.ModuleDict({"recall": recall, "standing": standing})
     whole = nn.ModuleDict({"model": model, **heads}).to(run.device)
     descent = Descent([*reading_parameters(model), *heads.named_parameters()])
@@ -203,8 +212,8 @@ def train_language(
     def learn(step: int) -> dict[str, float]:
         bank.roll_to(step // REFRESH)
         rng = np.random.default_rng((seed, 1, step))
-        lengths = [those for share, those in curriculum if step > share * horizon][-1]
-        lesson = draw_lesson(rng, bank, collator, int(rng.choice(lengths)), pairs=named, last=last)
+        course = [one for one in curriculum if step > one.begins * horizon][-1]
+        lesson = draw_lesson(rng, bank, collator, course, pairs=named)
         with run.autocast():
             loss, figures = _lesson_loss(model, recall, standing, bank, lesson, run)
         descent.step(loss, cosine(step, horizon, peak))

@@ -3,7 +3,7 @@
 What came right after the red car stands in the frame whose tokens know that a red car was shown right before them
 (livevlm/training/standing.py); of two things the first is the one that stands in the earlier frames. Each is two steps, and
 answers alone hardly taught both at once (docs/log.md). This loss teaches the second step by itself: while it says an answer,
-one head of one layer shall give its attention to the frames that the exchange names as its clue.
+some heads of one layer shall give their attention to the last tokens of the frames that the exchange names as its clue.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from livevlm.training.layout import IGNORED, Batch, attention_mask, position_ids
 from livevlm.training.reels import Reels
 from memory import Rope
 
-LAYER = -2  # the last but one: what was before a frame is known to its tokens by then
-HEAD = -1  # the last query head, and the keys that it reads
+LAYER = -3  # two layers are left to read out what lies where they look
+HEADS = slice(
+    1, None, 2
+)  # every second query head, so of every key-value head some; each is taught by itself
 
 
 def clues(reels: Reels) -> Tensor:
@@ -40,12 +42,14 @@ def looking_loss(
     batch: Batch,
 ) -> tuple[Tensor, float] | None:
     """queries, keys: of every layer (B, S, heads * D), without position; wanted: `clues`. The loss, and the mean share of its
-    attention that the head gives to the clues; None where no exchange has a clue that it may see.
+    attention that a head gives to the clues; None where no exchange has a clue that it may see.
     """
     rows, places = ((batch.labels != IGNORED) & (batch.groups > 0)).nonzero(as_tuple=True)
     frames = wanted[rows, batch.groups[rows, places] - 1]
     mask = attention_mask(batch)[rows, 0, places]
-    held = frames[:, batch.frame_of.clamp_min(0)] & (batch.frame_of >= 0) & mask
+    # A frame's last token alone knows all of it (livevlm/training/standing.py).
+    last = (batch.frame_of >= 0) & (batch.frame_of != batch.frame_of.roll(-1))
+    held = frames[:, batch.frame_of.clamp_min(0)] & last & mask
     some = held.any(1)
     if not some.any():
         return None
@@ -53,13 +57,15 @@ def looking_loss(
     text, rotary = model.config.text_config, model.model.language_model.rotary_emb
     rope = Rope(rotary.inv_freq.float(), float(rotary.attention_scaling))
     dim, here = text.hidden_size // text.num_attention_heads, position_ids(batch)
+    per_group = text.num_attention_heads // text.num_key_value_heads
+    q = queries[LAYER].float().view(*here.shape, -1, dim)[:, :, HEADS]
+    k = keys[LAYER].float().view(*here.shape, -1, dim).repeat_interleave(per_group, 2)[:, :, HEADS]
     q, k = (
-        rope.rotate(
-            part[LAYER].float().view(*here.shape, -1, dim)[:, :, HEAD].flatten(0, 1), here.flatten()
-        ).view(*here.shape, dim)
-        for part in (queries, keys)
+        rope.rotate(part.flatten(0, 1).transpose(0, 1), here.flatten()).view(-1, *here.shape, dim)
+        for part in (q, k)
     )
-    scores = torch.einsum("ad,asd->as", q[rows, places], k[rows]) * dim**-0.5
+    each = [q[:, row, places[rows == row]] @ k[:, row].mT for row in range(len(here))]
+    scores = torch.cat(each, dim=1) * dim**-0.5
     logs = scores.masked_fill(~mask, -torch.inf).log_softmax(-1)
     mass = logs.masked_fill(~held, -torch.inf).logsumexp(-1)
     return -mass.mean(), float(mass.detach().exp().mean())

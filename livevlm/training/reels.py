@@ -65,7 +65,7 @@ def draw_reels(
         footage = Footage(views, cuts, draw_stamps(rng, frames) if stamped else None, pairs)
         asked: list[Exchange] = []
         # Some streams give no question of a type (no digit in view, say).
-        for type_ in rng.choice(len(only), size=4 * questions, p=chance):
+        for type_ in rng.choice(len(only), size=6 * questions, p=chance):
             name = only[int(type_)]
             exchange = draw_exchange(rng, footage, name, ASKABLE[name], unsaid, more)
             if exchange is not None and len(asked) < questions:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from livevlm.training.bank import Bank
 from livevlm.training.language import (
+    Course,
     answer_logits,
     draw_lesson,
     embed,
@@ -103,7 +104,9 @@ def test_a_lesson_fits_its_batch(tmp_path: Path) -> None:
     counts = {}
     for frames in (1, 16, 64):
         lessons = [
-            draw_lesson(np.random.default_rng(seed), shown, collator, frames, pairs=SEEN)
+            draw_lesson(
+                np.random.default_rng(seed), shown, collator, Course(0.0, (frames,)), pairs=SEEN
+            )
             for seed in range(4)
         ]
         assert {lesson.reels.scenes.shape[1] for lesson in lessons} == {frames}
@@ -112,7 +115,9 @@ def test_a_lesson_fits_its_batch(tmp_path: Path) -> None:
         stamped = {lesson.reels.footage[0].stamps is not None for lesson in lessons}
         assert stamped == {False, True}
         counts[frames] = len(lessons[0].reels.footage)
-        again = draw_lesson(np.random.default_rng(0), shown, collator, frames, pairs=SEEN)
+        again = draw_lesson(
+            np.random.default_rng(0), shown, collator, Course(0.0, (frames,)), pairs=SEEN
+        )
         assert torch.equal(again.batch.ids, lessons[0].batch.ids)
     assert counts[1] >= counts[16] >= counts[64] >= 4
 
@@ -136,7 +141,7 @@ def test_training_lowers_the_loss_of_the_text_model_alone(
         blocks=1,
         scenes=15,
         peak=5e-3,
-        curriculum=((0.0, (2, 4)),),
+        curriculum=(Course(0.0, (2, 4)),),
     )
     lines = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
     losses = [line["loss"] for line in lines]

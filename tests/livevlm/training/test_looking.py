@@ -16,7 +16,7 @@ from livevlm.training.layout import (
     draw_shown,
     position_ids,
 )
-from livevlm.training.looking import HEAD, LAYER, clues, looking_loss
+from livevlm.training.looking import HEADS, LAYER, clues, looking_loss
 from livevlm.training.questions import Exchange
 from livevlm.training.recall import listening
 from livevlm.training.reels import Reels, draw_reels
@@ -47,7 +47,7 @@ def batch_of(drawn: Reels, *, hidden: bool) -> Batch:
 
 
 def attention(drawn: Reels, batch: Batch) -> tuple[list[Tensor], list[Tensor], Tensor]:
-    """Queries and keys of every layer, and the weights (B, S, S) that the taught head really gave, by the library itself."""
+    """Queries and keys of every layer, and the weights (heads, B, S, S) that the taught heads really gave, by the library."""
     model = tiny_model()
     model.set_attn_implementation("eager")
     mask = torch.zeros(attention_mask(batch).shape).masked_fill(~attention_mask(batch), FORBIDDEN)
@@ -60,11 +60,11 @@ def attention(drawn: Reels, batch: Batch) -> tuple[list[Tensor], list[Tensor], T
             use_cache=False,
             output_attentions=True,
         )
-    return q, k, out.attentions[LAYER][:, HEAD]
+    return q, k, out.attentions[LAYER][:, HEADS].transpose(0, 1)
 
 
 @pytest.mark.parametrize("hidden", [False, True])
-def test_the_loss_is_of_the_attention_that_the_head_gives_to_the_clues(hidden: bool) -> None:
+def test_the_loss_is_of_the_attention_that_the_heads_give_to_the_clues(hidden: bool) -> None:
     """Where an answer is being said, and nowhere else; what the exchange does not see counts for nothing."""
     drawn = reels(only=("past_next", "past_first", "past_when", "now_is"))
     batch = batch_of(drawn, hidden=hidden)
@@ -76,14 +76,17 @@ def test_the_loss_is_of_the_attention_that_the_head_gives_to_the_clues(hidden: b
             if batch.labels[row, place] == IGNORED:
                 continue
             exchange = asked[int(batch.groups[row, place]) - 1]
-            share = sum(
-                float(weights[row, place, key])
-                for key in range(batch.ids.shape[1])
-                if int(batch.frame_of[key]) in exchange.clue and batch.seen[row, key]
-            )
-            if share > 0:
-                shares.append(share)
-                logs.append(-np.log(share))
+            for head in weights:
+                share = sum(
+                    float(head[row, place, key])
+                    for key in range(batch.ids.shape[1])
+                    if int(batch.frame_of[key]) in exchange.clue
+                    and batch.frame_of[key] != batch.frame_of[key + 1]
+                    and batch.seen[row, key]
+                )
+                if share > 0:
+                    shares.append(share)
+                    logs.append(-np.log(share))
     assert found is not None
     assert len(shares) > 10
     assert float(found[0]) == pytest.approx(np.mean(logs), rel=1e-4)
