@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,8 @@ def test_a_watch_finds_is_posted_and_outlives_the_daemon(tmp_path: Path) -> None
         kept = (tmp_path / "s" / "watches.json").read_text()
         assert id_ in kept
         assert '"secret"' not in kept
+        # Another recording by its time, so it is watched, too.
+        os.utime(tmp_path / "a.mp4", (1, 1))
         with running(configuration(*settings), {KEY: "secret"}) as (daemon, address):
             wait_for(daemon, lambda streams: streams["cam"].frames_encoded > 0)
             assert asyncio.run(look(address)) == [(id_, "triggered", 1)]
