@@ -105,7 +105,7 @@ def _way_out(url: SplitResult, error: Exception) -> str:
         return "where it speaks no TLS, write ws://"
     if url.scheme == "ws" and isinstance(error, (InvalidMessage, ConnectionResetError)):
         return "where it speaks TLS, write wss://"
-    return "start one with `livevlm serve`"
+    return "start one with `livevlm serve`, or name where one listens with --server URL"
 
 
 def _refusal(where: str, refused: InvalidStatus) -> str:

@@ -245,7 +245,7 @@ def load(
             raise ModelNotFound(
                 f"{source} holds a {kind} model; only llava_onevision checkpoints can be loaded so far"
             )
-        with _no_progress_bar():
+        with no_progress_bar():
             model = LlavaOnevisionForConditionalGeneration.from_pretrained(
                 source,
                 dtype=dtype or "auto",
@@ -269,7 +269,7 @@ def load(
 
 
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
+def no_progress_bar() -> Iterator[None]:
     """transformers draws a bar for weights that load in a tenth of a second, into the daemon's log as well."""
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from livevlm.hf import no_progress_bar
 from livevlm.models.checkpoint import SHAPES, build_model, save_checkpoint
 from livevlm.models.tokenizer import build_tokenizer
 
@@ -20,4 +21,5 @@ def synth(shape: str, out: Path, *, dtype: str, seed: int) -> None:
     torch.manual_seed(seed)
     tokenizer = build_tokenizer([], SHAPES[shape].vocab)
     out.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(build_model(SHAPES[shape], tokenizer, DTYPES[dtype]), tokenizer, out)
+    with no_progress_bar():
+        save_checkpoint(build_model(SHAPES[shape], tokenizer, DTYPES[dtype]), tokenizer, out)

@@ -228,6 +228,8 @@ def _list(argv: Sequence[str]) -> int:
     if args.json:
         for one in found:
             print_json({"type": "watch", **status_json(one)})
+    elif not found:
+        print('there are no watches; livevlm watch "is there a ...?" makes one', file=sys.stderr)
     else:
         print_table(HEADER, [_row(one) for one in found])
     return 0

@@ -18,7 +18,8 @@ def choose_stream(asked: str | None, names: Sequence[str], *, param: str = PARAM
     if not names:
         raise _not_found("there are no streams to ask about", param)
     if len(names) > 1:
-        raise InvalidRequest(f"say which stream is meant: {listing(names)}", param=param)
+        way = "livevlm.streams, on the command line -s NAME"
+        raise InvalidRequest(f"say which stream is meant ({way}): {listing(names)}", param=param)
     return names[0]
 
 

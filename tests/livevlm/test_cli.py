@@ -287,6 +287,7 @@ def test_no_daemon_is_exit_code_3(run: Run, verb: tuple[str, ...]) -> None:
     code, out, err = run(*verb, "--server", "127.0.0.1:1")
     assert (code, out) == (3, "")
     assert "livevlm serve" in err
+    assert "--server URL" in err
 
 
 def test_tokens_come_from_a_file_or_the_environment(
@@ -517,7 +518,8 @@ def test_models_synth_writes_a_model_that_loads(run: Run, tmp_path: Path) -> Non
     assert models.SHAPES == tuple(checkpoint.SHAPES)
     assert models.DTYPES == tuple(synth.DTYPES)
     out = str(tmp_path / "model")
-    assert run("models", "synth", "tiny", "--out", out, "--dtype", "float32")[:2] == (0, f"{out}\n")
+    wrote = run("models", "synth", "tiny", "--out", out, "--dtype", "float32")
+    assert wrote == (0, f"{out}\n", "drawing random weights of the shape tiny\n")  # and no bar
     assert load_backbone(out, threads=1).frame_size == (32, 32)
     code, _, err = run("models", "synth", "tiny", "--out", out)
     assert code == 2

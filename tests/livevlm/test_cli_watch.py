@@ -187,8 +187,11 @@ def test_what_cannot_be_is_refused_before_anything_is_made(
 
 
 def test_watches_are_listed_and_deleted(run: Run, address: str, service: FakeService) -> None:
-    """By their names too; an unknown one is 5."""
+    """By their names too; an unknown one is 5. Where there are none, that is said, and no table drawn."""
     server = ("--server", address)
+    code, out, err = run("watch", "list", *server)
+    assert (code, out) == (0, "")
+    assert "there are no watches" in err
     run("watch", "a red car", "-s", "front", "--name", "car", "--detach", *server)
     run("watch", "a cat", "-s", "yard", "--detach", *server)
     code, out, _ = run("watch", "list", *server)

@@ -322,6 +322,7 @@ def test_the_only_stream_need_not_be_named() -> None:
     assert question().stream == "front"
     error = refusal(Desk("front", "back"), ask("what?"))
     assert (error["code"], error["param"]) == ("invalid_value", "response.livevlm.streams")
+    assert "livevlm.streams, on the command line -s NAME" in error["message"]
     assert "front, back" in error["message"]
 
 
