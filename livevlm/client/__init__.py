@@ -55,7 +55,7 @@ async def connect(
     `stream` is the stream that questions are about by default, `timeout_s` how long connecting may take. `ca`: a PEM file of
     the authorities to trust over TLS; None: the system's. `reconnect`: whether a connection that is lost later is made anew,
     and how. Raises ServerUnreachable: no daemon there, a wrong token (NotAdmitted), or something else that listens there; and
-    ConfigError for a `ca` that cannot be used.
+    ConfigError for an address that is none, and for a `ca` that cannot be used.
     """
     url = realtime_url(address, stream)
     retry = reconnect if isinstance(reconnect, Retry) else Retry() if reconnect else None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
-from livevlm.errors import ServerUnreachable
+from livevlm.errors import ConfigError
 
 PATH = "/v1/realtime"
 SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
 
 def realtime_url(address: str, stream: str | None) -> SplitResult:
-    """The websocket's URL. Raises ServerUnreachable for an address that is none."""
+    """The websocket's URL. Raises ConfigError for an address that is none."""
     written = address.rpartition("@")[
         2
     ]  # what we may repeat: a user's name and password come before it
@@ -19,9 +19,9 @@ def realtime_url(address: str, stream: str | None) -> SplitResult:
         url = urlsplit(address if "://" in address else f"ws://{address}")
         _ = url.port  # urlsplit judges the port only when it is asked for
     except ValueError as error:
-        raise ServerUnreachable(f"{written!r} is not an address: {error}") from error
+        raise ConfigError(f"{written!r} is not an address: {error}") from error
     if url.scheme not in SCHEMES or not url.hostname:
-        raise ServerUnreachable(
+        raise ConfigError(
             f"{written!r} is not HOST:PORT or a ws://, wss://, http:// or https:// URL"
         )
     query = parse_qsl(url.query, keep_blank_values=True)

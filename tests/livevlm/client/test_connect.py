@@ -9,7 +9,14 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from livevlm.client import connect
-from livevlm.errors import NoFramesYet, QueueFull, RateLimited, ServerUnreachable, StreamNotFound
+from livevlm.errors import (
+    ConfigError,
+    NoFramesYet,
+    QueueFull,
+    RateLimited,
+    ServerUnreachable,
+    StreamNotFound,
+)
 from livevlm.messages import AnswerChunk, Failure, Recalled
 from livevlm.service.address import is_loopback, realtime_url, shown
 from livevlm.service.asking import error_from
@@ -164,8 +171,8 @@ def test_a_stream_goes_into_the_url() -> None:
     "address", ["", "ftp://camera", "camera:port", "ws://", "http://[", "ws://u:pw@camera:x"]
 )
 def test_what_is_no_address_is_an_error(address: str) -> None:
-    """It is repeated without credentials."""
-    with pytest.raises(ServerUnreachable) as error:
+    """Of who wrote it, not of a daemon that is away and may come back; it is repeated without credentials."""
+    with pytest.raises(ConfigError) as error:
         realtime_url(address, None)
     assert "pw" not in str(error.value)
 
