@@ -7,12 +7,13 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from livevlm.errors import LiveVLMError
 from livevlm.gateway.app import build_app
 from livevlm.gateway.asking import Dial, Limits
 from livevlm.gateway.port import Port
@@ -66,16 +67,32 @@ def serve(dial: Dial, port: Port, *, limits: Limits, on_ready: Callable[[str], N
     `dial` opens a session with the daemon; `on_ready` is called with the gateway's URL.
     """
     app = build_app(dial, gate=Gate(host=port.host, token=port.token), limits=limits)
-    return asyncio.run(_until_signalled(app, port, on_ready))
+    return asyncio.run(_until_signalled(app, port, on_ready, _look_for(dial)))
 
 
-async def _until_signalled(app: ASGIApp, port: Port, on_ready: Callable[[str], None]) -> int:
+async def _look_for(dial: Dial) -> None:
+    """Say so where no daemon is there yet: until one is, requests are refused."""
+    try:
+        async with dial():
+            pass
+    except LiveVLMError as error:
+        logger.warning("%s; requests are refused until then", error)
+
+
+async def _until_signalled(
+    app: ASGIApp,
+    port: Port,
+    on_ready: Callable[[str], None],
+    meanwhile: Coroutine[None, None, None],
+) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _signalled, number, stop)
     async with serving(app, port) as url:
         on_ready(url)
+        looking = asyncio.create_task(meanwhile)
         await stop.wait()
+        looking.cancel()
     return 0
 
 

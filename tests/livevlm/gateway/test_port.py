@@ -112,7 +112,7 @@ def test_a_missing_extra_is_named(
 
 
 def test_the_command_serves_until_it_is_told_to_stop() -> None:
-    """It says where it listens, answers there, and ends well on SIGTERM; a daemon need not be there yet."""
+    """It says where it listens, answers there, and ends well on SIGTERM; a daemon need not be there yet, which is said."""
     words = ("gateway", "--listen", "127.0.0.1:0", "--server", "127.0.0.1:1")
     with subprocess.Popen(
         [sys.executable, "-m", "livevlm", *words], cwd=ROOT, stderr=subprocess.PIPE, text=True
@@ -123,6 +123,8 @@ def test_the_command_serves_until_it_is_told_to_stop() -> None:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(f"{url}/healthz", timeout=60) as response:
             assert response.status == 200
+        missed = next(line for line in process.stderr if "no daemon answers" in line)
+        assert "requests are refused until then" in missed
         process.send_signal(signal.SIGTERM)
         process.stderr.read()
         assert process.wait(60) == 0
