@@ -1,4 +1,4 @@
-"""Looking: teach an attention head to look where an answer is to be found.
+"""Looking: teach attention heads to look where an answer is to be found.
 
 What came right after the red car stands in the frame whose tokens know that a red car was shown right before them
 (livevlm/training/standing.py); of two things the first is the one that stands in the earlier frames. Each is two steps, and
@@ -19,9 +19,8 @@ from livevlm.training.reels import Reels
 from memory import Rope
 
 LAYER = -3  # two layers are left to read out what lies where they look
-HEADS = slice(
-    1, None, 2
-)  # every second query head, so of every key-value head some; each is taught by itself
+# Every second query head, so of every key-value head some; each is taught by itself.
+HEADS = slice(1, None, 2)
 
 
 def clues(reels: Reels) -> Tensor:

@@ -1,8 +1,8 @@
 """Stage between: teach new layers what frames should know of their place in the stream, from frames alone.
 
 What moves: streams without questions go through the lower layers of the text model; the loss is `StandingLoss`, of their last
-layer's states. Only the layers that are named learn: the others know their work. Without questions and without the upper layers
-a step costs a fourth of one of the language stage, and every token is asked.
+layer's states. Only the layers that are named learn: the others know their work. Every token is asked, so batches may be small;
+without questions and without the upper layers a step then costs a fourth of one of the language stage.
 """
 
 from __future__ import annotations
