@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import uvicorn
@@ -67,7 +67,7 @@ def serve(dial: Dial, port: Port, *, limits: Limits, on_ready: Callable[[str], N
     `dial` opens a session with the daemon; `on_ready` is called with the gateway's URL.
     """
     app = build_app(dial, gate=Gate(host=port.host, token=port.token), limits=limits)
-    return asyncio.run(_until_signalled(app, port, on_ready, _look_for(dial)))
+    return asyncio.run(_until_signalled(app, port, dial, on_ready))
 
 
 async def _look_for(dial: Dial) -> None:
@@ -80,17 +80,14 @@ async def _look_for(dial: Dial) -> None:
 
 
 async def _until_signalled(
-    app: ASGIApp,
-    port: Port,
-    on_ready: Callable[[str], None],
-    meanwhile: Coroutine[None, None, None],
+    app: ASGIApp, port: Port, dial: Dial, on_ready: Callable[[str], None]
 ) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _signalled, number, stop)
     async with serving(app, port) as url:
         on_ready(url)
-        looking = asyncio.create_task(meanwhile)
+        looking = asyncio.create_task(_look_for(dial))
         await stop.wait()
         looking.cancel()
     return 0
